@@ -1,0 +1,194 @@
+#pragma once
+
+/// Every actor's interface, on one page. The `…_actor` is what others may say to it; what only it says to itself
+/// (ticks) extends that as `…_private`, so that an outsider who sends a tick does not compile.
+
+#include <vector>
+
+#include <caf/all.hpp>
+
+#include "protocol/messages.hpp"
+
+namespace gangway {
+
+/// A conversation at work: owns the thread's attachments, its position in the log and its run.
+using manager_actor = caf::typed_actor<
+    // Serves a connection; answers its `thread.open`.
+    caf::reacts_to<attach>,
+    // Forgets a connection.
+    caf::reacts_to<detach>,
+    // Stores a user's message, answers it, starts a run.
+    caf::reacts_to<send_message>,
+    // Ends the run in flight.
+    caf::reacts_to<cancel_run>,
+    // Notes how far a connection has come.
+    caf::reacts_to<acknowledge>,
+    // Answers with a page of messages.
+    caf::reacts_to<read_history>,
+    // Takes what the run produced.
+    caf::reacts_to<run_produced>,
+    // Ends.
+    caf::reacts_to<retire>,
+    // Shows that it answers.
+    caf::replies_to<get_vitals>::with<vitals>>;
+
+/// The supervisor of one user's managers; owns the slots and the connections.
+using user_actor = caf::typed_actor<
+    // Takes a connection in.
+    caf::reacts_to<session_opened>,
+    // Lets a connection go.
+    caf::reacts_to<session_closed>,
+    // Notes a sign of life.
+    caf::reacts_to<pong_received>,
+    // Finds or makes the thread's manager and attaches the connection.
+    caf::reacts_to<open_thread>,
+    // Detaches the connection.
+    caf::reacts_to<close_thread>,
+    // Passes a message on to the manager, within the attachment's credit.
+    caf::reacts_to<send_message>,
+    // Passes a cancellation on to the manager.
+    caf::reacts_to<cancel_run>,
+    // Passes a position on to the manager.
+    caf::reacts_to<acknowledge>,
+    // Answers a client's ping.
+    caf::reacts_to<answer_ping>,
+    // Answers with limits and use.
+    caf::reacts_to<report_use>,
+    // Answers with a page of threads.
+    caf::reacts_to<list_threads>,
+    // Passes the question for older messages on to the manager.
+    caf::reacts_to<read_history>,
+    // A manager works.
+    caf::reacts_to<manager_opened>,
+    // A manager gives up.
+    caf::reacts_to<manager_failed>,
+    // A manager gives credit back.
+    caf::reacts_to<frame_handled>,
+    // A manager's run began.
+    caf::reacts_to<run_started>,
+    // A manager's run ended.
+    caf::reacts_to<run_ended>,
+    // Retires every manager, then ends.
+    caf::reacts_to<retire>,
+    // Tells what it knows.
+    caf::replies_to<get_user_report>::with<user_report>>;
+
+using user_private = user_actor::extend<
+    // Pings and judges the connections.
+    caf::reacts_to<roll_call_tick>,
+    // Retires a manager that nobody came back to.
+    caf::reacts_to<linger_tick>,
+    // Insists that a manager ends.
+    caf::reacts_to<retire_deadline_tick>,
+    // Asks to be forgotten.
+    caf::reacts_to<forget_tick>>;
+
+/// A shard of the map from users to their actors, one per event loop.
+using directory_actor = caf::typed_actor<
+    // Passes a connection on to its user, who is started if need be.
+    caf::reacts_to<session_opened>,
+    // Forgets a user, unless a connection is on its way to it.
+    caf::reacts_to<user_idled>,
+    // Notes how much a user has.
+    caf::reacts_to<user_counted>,
+    // Counts everything.
+    caf::replies_to<get_tally>::with<tally>,
+    // Lists the users.
+    caf::replies_to<get_users>::with<std::vector<user_actor>>,
+    // Retires every user, then ends.
+    caf::reacts_to<retire>,
+    // Shows that it answers.
+    caf::replies_to<get_vitals>::with<vitals>>;
+
+/// One agent execution.
+using run_actor = caf::typed_actor<
+    // Ends as cancelled.
+    caf::reacts_to<cancel>,
+    // Goes on.
+    caf::reacts_to<events_committed>>;
+
+using run_private = run_actor::extend<
+    // Takes the next step.
+    caf::reacts_to<step_tick>>;
+
+/// The configured agent back ends.
+using agents_actor = caf::typed_actor<
+    // Finds one.
+    caf::replies_to<get_agent>::with<agent_spec>,
+    // Shows that it answers.
+    caf::replies_to<get_vitals>::with<vitals>>;
+
+/// The writer of the durable log.
+using store_actor = caf::typed_actor<
+    // Opens a thread for a new manager.
+    caf::replies_to<open_log>::with<log_opened>,
+    // Appends events.
+    caf::replies_to<append_events>::with<events_appended>,
+    // Writes what it has, then ends.
+    caf::reacts_to<retire>,
+    // Shows that it answers.
+    caf::replies_to<get_vitals>::with<vitals>>;
+
+using store_private = store_actor::extend<
+    // Commits the batch that has gathered.
+    caf::reacts_to<commit_tick>>;
+
+/// The readers of the durable log: other connections to the same database, other threads.
+using store_reader_actor = caf::typed_actor<
+    // Reads a piece of a log.
+    caf::replies_to<read_log>::with<log_read>,
+    // Reads messages for a snapshot or a history.
+    caf::replies_to<get_messages>::with<messages_page>,
+    // Lists a user's threads.
+    caf::replies_to<get_threads>::with<threads_page>,
+    // Finds the first answer to a client's message id.
+    caf::replies_to<find_message>::with<message_found>,
+    // Searches a thread.
+    caf::replies_to<search_messages>::with<messages_page>,
+    // Shows that it answers.
+    caf::replies_to<get_vitals>::with<vitals>>;
+
+/// Notifies the inspector of whom it can ask, once they exist.
+struct tree_grown {
+  std::vector<directory_actor> directories;
+  store_actor store;
+  store_reader_actor reader;
+  agents_actor agents;
+  GANGWAY_MESSAGE(tree_grown);
+};
+
+/// Answers the health check, the console and the admin API.
+using inspector_actor = caf::typed_actor<
+    // Answers an HTTP request.
+    caf::reacts_to<answer_request>,
+    // Notes that a part is ready or not.
+    caf::reacts_to<component_changed>,
+    // Notes whom it can ask.
+    caf::reacts_to<tree_grown>>;
+
+/// Asks the supervisor where users come in.
+struct get_directories {
+  GANGWAY_MESSAGE(get_directories);
+};
+
+/// Answers `shut_down`.
+struct shutdown_report {
+  std::uint32_t killed = 0; ///< actors that did not end by themselves
+  GANGWAY_MESSAGE(shutdown_report);
+};
+
+/// Starts and ends all the others.
+using supervisor_actor = caf::typed_actor<
+    // Tells where users come in.
+    caf::replies_to<get_directories>::with<std::vector<directory_actor>>,
+    // Ends the server in order.
+    caf::replies_to<shut_down>::with<shutdown_report>>;
+
+using supervisor_private = supervisor_actor::extend<
+    // Insists that everything ends.
+    caf::reacts_to<shutdown_deadline_tick>>;
+
+} // namespace gangway
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::vector<gangway::user_actor>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::vector<gangway::directory_actor>)

@@ -1,0 +1,378 @@
+#pragma once
+
+/// Every message that actors exchange: plain values, one struct each, a sentence of who says what to whom. Orders are
+/// verbs, reports are past participles, questions are `get_` and a noun.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <caf/error.hpp>
+#include <caf/make_message.hpp>
+#include <caf/message.hpp>
+
+#include "protocol/errors.hpp"
+#include "protocol/events.hpp"
+#include "protocol/message.hpp"
+#include "protocol/session_link.hpp"
+#include "protocol/store_messages.hpp"
+#include "protocol/vocabulary.hpp"
+
+namespace gangway {
+
+// -- between a session and its user -------------------------------------------------------------
+
+/// Which frame of which connection a command came in, so that its answer finds the way back.
+struct request_origin {
+  gangway::connection_id connection;
+  std::optional<std::int64_t> request; ///< without one, the command runs and is not answered
+  friend bool operator==(const request_origin&, const request_origin&) = default;
+};
+
+/// Notifies a directory, which passes it on to the user, that somebody who proved to be `user` is connected.
+struct session_opened {
+  gangway::connection_id connection;
+  gangway::user_id user;
+  std::string tier;
+  session_link link;
+  std::optional<std::int64_t> connect_request; ///< set if a `connect` frame waits for the answer
+  GANGWAY_MESSAGE(session_opened);
+};
+
+/// Notifies a user that a connection is gone, whoever ended it.
+struct session_closed {
+  gangway::connection_id connection;
+  GANGWAY_MESSAGE(session_closed);
+};
+
+/// Notifies a user that a connection answered the ping that carried `nonce`.
+struct pong_received {
+  gangway::connection_id connection;
+  std::uint64_t nonce = 0;
+  GANGWAY_MESSAGE(pong_received);
+};
+
+// -- a client's commands (protocol.md, "Frames"), from its session to its user -------------------
+
+/// Asks for a thread: the one named, or a new one; from `position` on, or with a snapshot.
+struct open_thread {
+  request_origin origin;
+  std::optional<gangway::thread_id> thread;
+  std::optional<log_position> position;
+  GANGWAY_MESSAGE(open_thread);
+};
+
+/// Asks to detach this connection from a thread.
+struct close_thread {
+  request_origin origin;
+  gangway::thread_id thread;
+  GANGWAY_MESSAGE(close_thread);
+};
+
+/// Asks the thread's agent something. The user actor passes it on to the manager.
+struct send_message {
+  request_origin origin;
+  gangway::thread_id thread;
+  json_text content; ///< a JSON string, or an array of parts
+  std::optional<std::string> client_message_id;
+  std::optional<std::string> agent;
+  GANGWAY_MESSAGE(send_message);
+};
+
+/// Asks to end a run. The user actor passes it on to the manager.
+struct cancel_run {
+  request_origin origin;
+  gangway::thread_id thread;
+  run_id run;
+  GANGWAY_MESSAGE(cancel_run);
+};
+
+/// Notifies that this connection has everything up to `seq`. Never answered.
+struct acknowledge {
+  gangway::connection_id connection;
+  gangway::thread_id thread;
+  sequence seq = 0;
+  GANGWAY_MESSAGE(acknowledge);
+};
+
+/// Asks whether the user actor answers: the client's `ping`.
+struct answer_ping {
+  request_origin origin;
+  GANGWAY_MESSAGE(answer_ping);
+};
+
+/// Asks for the user's limits and their use: the client's `status`.
+struct report_use {
+  request_origin origin;
+  GANGWAY_MESSAGE(report_use);
+};
+
+/// Asks for a page of the user's threads, the most recently changed first.
+struct list_threads {
+  request_origin origin;
+  std::uint32_t limit = 50;
+  std::optional<utc_time> before;
+  GANGWAY_MESSAGE(list_threads);
+};
+
+/// Asks for the messages of a thread that come before `before`.
+struct read_history {
+  request_origin origin;
+  gangway::thread_id thread;
+  std::optional<sequence> before;
+  std::uint32_t limit = 50;
+  GANGWAY_MESSAGE(read_history);
+};
+
+// -- between a user and its managers -------------------------------------------------------------
+
+/// Asks a manager to serve a connection; the manager answers the client's `thread.open` itself.
+struct attach {
+  request_origin origin;
+  session_link link;
+  std::optional<log_position> position;
+  GANGWAY_MESSAGE(attach);
+};
+
+/// Asks a manager to forget a connection.
+struct detach {
+  gangway::connection_id connection;
+  GANGWAY_MESSAGE(detach);
+};
+
+/// Asks a manager to end; a run in flight is interrupted. The user insists when its deadline passes.
+struct retire {
+  GANGWAY_MESSAGE(retire);
+};
+
+/// Notifies a user that its thread's log is open and the manager works.
+struct manager_opened {
+  gangway::manager_id manager;
+  GANGWAY_MESSAGE(manager_opened);
+};
+
+/// Notifies a user that a manager ends because its thread cannot be opened or written.
+struct manager_failed {
+  gangway::manager_id manager;
+  command_error error;
+  GANGWAY_MESSAGE(manager_failed);
+};
+
+/// Notifies a user that one frame of a connection is dealt with: its credit comes back.
+struct frame_handled {
+  gangway::manager_id manager;
+  gangway::connection_id connection;
+  GANGWAY_MESSAGE(frame_handled);
+};
+
+/// Notifies a user that a manager's run began.
+struct run_started {
+  gangway::manager_id manager;
+  run_id run;
+  GANGWAY_MESSAGE(run_started);
+};
+
+/// Notifies a user that a manager's run ended, and its ending is in the log.
+struct run_ended {
+  gangway::manager_id manager;
+  run_id run;
+  GANGWAY_MESSAGE(run_ended);
+};
+
+// -- between a manager and its run ---------------------------------------------------------------
+
+/// Notifies a manager of what its run produced next, in order.
+struct run_produced {
+  run_id run;
+  std::vector<event_body> events;
+  GANGWAY_MESSAGE(run_produced);
+};
+
+/// Notifies a run that `count` of its events are in the log, so that it may produce as many more.
+struct events_committed {
+  std::uint32_t count = 0;
+  GANGWAY_MESSAGE(events_committed);
+};
+
+/// Asks a run to end as cancelled.
+struct cancel {
+  GANGWAY_MESSAGE(cancel);
+};
+
+// -- agents --------------------------------------------------------------------------------------
+
+/// The kinds of agent back end that there are.
+enum class agent_kind : std::uint8_t { builtin };
+
+/// A configured agent back end.
+struct agent_spec {
+  std::string name;
+  agent_kind kind = agent_kind::builtin;
+  GANGWAY_MESSAGE(agent_spec);
+};
+
+/// Asks the agents for the one of that name, or for the default. Fails with `errc::unknown_agent`.
+struct get_agent {
+  std::optional<std::string> name;
+  GANGWAY_MESSAGE(get_agent);
+};
+
+// -- the whole -----------------------------------------------------------------------------------
+
+/// What the base of every actor counts.
+struct vitals {
+  std::uint64_t messages = 0;                ///< handled since the actor started
+  std::uint64_t mailbox = 0;                 ///< waiting now
+  std::chrono::nanoseconds handling_time{0}; ///< in handlers since the actor started
+  std::uint32_t restarts = 0;                ///< of the actor in this place
+  GANGWAY_MESSAGE(vitals);
+};
+
+/// Asks any actor for its vitals: that it answers is news too.
+struct get_vitals {
+  GANGWAY_MESSAGE(get_vitals);
+};
+
+/// Where a manager is in its life, as its user knows.
+enum class manager_phase : std::uint8_t { opening, open, retiring };
+
+/// A user's record of one manager.
+struct manager_report {
+  gangway::manager_id manager;
+  gangway::thread_id thread;
+  manager_phase phase = manager_phase::opening;
+  std::vector<gangway::connection_id> connections;
+  std::optional<run_id> run;
+  std::chrono::milliseconds useful_ago{0};
+  friend bool operator==(const manager_report&, const manager_report&) = default;
+};
+
+/// A user's record of one connection.
+struct connection_report {
+  gangway::connection_id connection;
+  std::chrono::milliseconds heard_ago{0};
+  std::chrono::milliseconds useful_ago{0};
+  bool suspect = false;
+  friend bool operator==(const connection_report&, const connection_report&) = default;
+};
+
+/// Asks a user for what it knows of itself.
+struct get_user_report {
+  GANGWAY_MESSAGE(get_user_report);
+};
+
+/// Answers `get_user_report`.
+struct user_report {
+  user_id user;
+  std::string tier;
+  std::uint32_t managers_max = 0;
+  std::vector<manager_report> managers;
+  std::vector<connection_report> connections;
+  gangway::vitals vitals;
+  GANGWAY_MESSAGE(user_report);
+};
+
+/// Notifies a directory of how much one of its users has now.
+struct user_counted {
+  std::uint32_t connections = 0;
+  std::uint32_t managers = 0;
+  std::uint32_t runs = 0;
+  GANGWAY_MESSAGE(user_counted);
+};
+
+/// Asks a directory how many there are of everything.
+struct get_tally {
+  GANGWAY_MESSAGE(get_tally);
+};
+
+/// Answers `get_tally`.
+struct tally {
+  std::uint64_t users = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t managers = 0;
+  std::uint64_t runs = 0;
+  GANGWAY_MESSAGE(tally);
+};
+
+/// Asks a directory for the one user, or for at most `limit` of those it knows.
+struct get_users {
+  std::optional<user_id> user;
+  std::uint32_t limit = 1000;
+  GANGWAY_MESSAGE(get_users);
+};
+
+/// Notifies its directory that a user has nothing left to keep. `sessions` is the number of `session_opened` it got:
+/// if the directory has passed on more, one is on its way and the user stays.
+struct user_idled {
+  user_id user;
+  std::uint64_t sessions = 0;
+  GANGWAY_MESSAGE(user_idled);
+};
+
+/// Notifies the inspector that a part of the server is ready, or why it is not. An empty reason: ready.
+struct component_changed {
+  std::string component;
+  std::string reason;
+  GANGWAY_MESSAGE(component_changed);
+};
+
+/// Asks the inspector to answer an HTTP request for `path` (without its query, which comes decoded).
+struct answer_request {
+  std::string method;
+  std::string path;
+  std::vector<std::pair<std::string, std::string>> query;
+  reply_link link;
+  GANGWAY_MESSAGE(answer_request);
+};
+
+/// Asks the supervisor to end everything within `deadline`: every run is interrupted, the store closed.
+struct shut_down {
+  std::chrono::milliseconds deadline{0};
+  GANGWAY_MESSAGE(shut_down);
+};
+
+// -- actors' own timers --------------------------------------------------------------------------
+
+/// A user looks at its connections: pings those that are due, ends those that proved dead.
+struct roll_call_tick {
+  GANGWAY_MESSAGE(roll_call_tick);
+};
+
+/// A manager has been without connection and run since the detachment counted as `turn`.
+struct linger_tick {
+  gangway::manager_id manager;
+  std::uint64_t turn = 0;
+  GANGWAY_MESSAGE(linger_tick);
+};
+
+/// A manager should have ended by now.
+struct retire_deadline_tick {
+  gangway::manager_id manager;
+  GANGWAY_MESSAGE(retire_deadline_tick);
+};
+
+/// A user without connections and managers may be forgotten, if nothing happened since `turn`.
+struct forget_tick {
+  std::uint64_t turn = 0;
+  GANGWAY_MESSAGE(forget_tick);
+};
+
+/// The server should have ended by now.
+struct shutdown_deadline_tick {
+  GANGWAY_MESSAGE(shutdown_deadline_tick);
+};
+
+/// The builtin agent takes its next step.
+struct step_tick {
+  GANGWAY_MESSAGE(step_tick);
+};
+
+/// The store writes what has gathered.
+struct commit_tick {
+  GANGWAY_MESSAGE(commit_tick);
+};
+
+} // namespace gangway
+
+CAF_ERROR_CODE_ENUM(gangway::errc, "gangway")

@@ -1,0 +1,99 @@
+#pragma once
+
+/// How an actor reaches a socket, and an HTTP request its answer: the only way out of the actors. The way in is
+/// `anon_send`. A remote link that carries frames to another node would be a second implementation of `session_port`.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <caf/actor_control_block.hpp>
+
+#include "protocol/errors.hpp"
+#include "protocol/vocabulary.hpp"
+
+namespace gangway {
+
+/// What a session offers to actors. Every function may be called from any thread, returns at once and never fails:
+/// on a session that has ended it does nothing. Calls from one thread take effect in their order.
+class session_port {
+public:
+  virtual ~session_port() = default;
+
+  /// Queues a text frame. If the queue holds more than `client.queue_bytes_max`, the session closes itself with 4008.
+  virtual void send(frame text) = 0;
+
+  /// Sends a WebSocket ping that carries `nonce`; its pong comes back to the user as `pong_received`.
+  virtual void ping(std::uint64_t nonce) = 0;
+
+  /// Lets commands through to `user` (a `user_actor`), which knows this connection and has sent what it wants to be
+  /// first. From here on `user` hears of everything, `session_closed` included: at once, if the socket is gone already.
+  virtual void admit(caf::strong_actor_ptr user) = 0;
+
+  /// Sends what is queued and a `disconnect` frame, then closes. `session_closed` follows when the socket is gone, if
+  /// there was an `admit`.
+  virtual void close(close_reason reason) = 0;
+};
+
+/// A value that reaches a session as long as it exists. It owns nothing: sessions die on their own loop.
+class session_link {
+public:
+  session_link() = default;
+
+  explicit session_link(std::weak_ptr<session_port> port) : port_{std::move(port)} {}
+
+  void send(frame text) const {
+    if (auto port = port_.lock()) port->send(std::move(text));
+  }
+
+  void send(std::string text) const { send(std::make_shared<const std::string>(std::move(text))); }
+
+  void ping(std::uint64_t nonce) const {
+    if (auto port = port_.lock()) port->ping(nonce);
+  }
+
+  void admit(caf::strong_actor_ptr user) const {
+    if (auto port = port_.lock()) port->admit(std::move(user));
+  }
+
+  void close(close_reason reason) const {
+    if (auto port = port_.lock()) port->close(std::move(reason));
+  }
+
+  friend bool operator==(const session_link& lhs, const session_link& rhs) noexcept {
+    return !lhs.port_.owner_before(rhs.port_) && !rhs.port_.owner_before(lhs.port_);
+  }
+
+private:
+  std::weak_ptr<session_port> port_;
+};
+
+/// What an HTTP request offers to the actor that answers it. May be called once, from any thread.
+class reply_port {
+public:
+  virtual ~reply_port() = default;
+
+  /// Answers with an HTTP status and a JSON body.
+  virtual void reply(unsigned status, std::string body) = 0;
+};
+
+/// A value that answers one HTTP request, or nobody if the client has gone.
+class reply_link {
+public:
+  reply_link() = default;
+
+  explicit reply_link(std::weak_ptr<reply_port> port) : port_{std::move(port)} {}
+
+  void reply(unsigned status, std::string body) const {
+    if (auto port = port_.lock()) port->reply(status, std::move(body));
+  }
+
+  friend bool operator==(const reply_link& lhs, const reply_link& rhs) noexcept {
+    return !lhs.port_.owner_before(rhs.port_) && !rhs.port_.owner_before(lhs.port_);
+  }
+
+private:
+  std::weak_ptr<reply_port> port_;
+};
+
+} // namespace gangway
