@@ -1,0 +1,132 @@
+#pragma once
+
+/// The manager: the live half of one thread. It owns the attachments, the position in the log and the run, answers its
+/// clients itself, and commits every event before anybody sees it.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/actor_base.hpp"
+#include "actors/event_window.hpp"
+#include "protocol/actors.hpp"
+
+namespace gangway {
+
+/// What every manager of the process works with.
+struct manager_services {
+  store_actor store;
+  store_reader_actor reader;
+  agents_actor agents;
+};
+
+/// Whose manager it is.
+struct manager_identity {
+  manager_id manager;
+  user_id user;
+  thread_id thread;
+};
+
+class manager_state;
+using manager_pointer = actor_pointer<manager_state, manager_actor>;
+
+/// A manager's record of one connection.
+struct attachment {
+  connection_id connection;
+  session_link link;
+  sequence position = 0;     ///< the last event that was sent to it
+  sequence acknowledged = 0; ///< the last one it said it has
+  bool waiting = false;      ///< something is being read for it; live events are left to the log meanwhile
+};
+
+/// A client's message on its way to the disk.
+struct pending_message {
+  send_message command;
+  gangway::message_id message_id;
+  gangway::run_id run_id;
+  agent_spec agent;
+  std::vector<request_origin> repeated; ///< the same message, sent again meanwhile
+};
+
+/// The run in flight.
+struct live_run {
+  gangway::run_id id;
+  run_actor actor;
+  open_run progress;                            ///< as far as it is committed
+  bool ending = false;                          ///< its ending is on its way to the log
+  std::optional<std::string> client_message_id; ///< what the client called the message it answers
+};
+
+class manager_state {
+public:
+  static inline const char* name = "manager";
+
+  ~manager_state();
+
+  void start(manager_pointer self, user_actor owner, manager_identity identity,
+             std::shared_ptr<const manager_services> services);
+
+  void on_attach(const attach& order);
+  void on_detach(const detach& order);
+  void on_send_message(const send_message& command);
+  void on_cancel_run(const cancel_run& command);
+  void on_acknowledge(const acknowledge& report);
+  void on_read_history(const read_history& command);
+  void on_run_produced(const run_produced& report);
+  void on_run_down(const caf::down_msg& report);
+  void on_retire();
+
+private:
+  // Answers, by the connection that asked, if it is still attached.
+  attachment* find(const connection_id& connection);
+  void answer(const request_origin& origin, const std::string& result);
+  void refuse(const request_origin& origin, command_error error);
+  void finish(const request_origin& origin);
+
+  // Opening: a connection is brought to the newest event, by the log or by a snapshot.
+  void resume(const request_origin& origin, sequence after);
+  void send_snapshot(const request_origin& origin);
+  void greet(const request_origin& origin, sequence position, const std::string& opened);
+  void catch_up(attachment& to);
+
+  // A message: which agent, was it sent before, onto the disk, answered, run.
+  void accept(const send_message& command);
+  void look_up(const send_message& command, std::function<void()> if_new);
+  void write();
+  void written();
+  void drop_message(const command_error& error);
+  void start_run(const pending_message& message);
+
+  // Events: numbered, committed, sent.
+  void produce(event_body body);
+  void flush();
+  void publish();
+  void end_if_done();
+  void fail(const caf::error& reason);
+
+  manager_pointer self_ = nullptr;
+  user_actor owner_;
+  manager_identity identity_;
+  std::shared_ptr<const manager_services> services_;
+
+  log_id log_ = 0;
+  gangway::generation generation_ = 0;
+  gangway::epoch epoch_;
+  sequence committed_ = 0; ///< the log's last event
+  std::vector<thread_event> produced_;
+  std::vector<thread_event> in_flight_;
+
+  event_window window_;
+  std::vector<attachment> attachments_;
+  std::unique_ptr<pending_message> accepting_; ///< one at a time; from the first question to the disk's answer
+  std::unique_ptr<live_run> run_;
+  bool retiring_ = false;
+};
+
+/// Returns the behaviour of a manager that reports to `owner`. It opens its thread first; its mailbox waits meanwhile.
+manager_actor::behavior_type manager(manager_pointer self, user_actor owner, manager_identity identity,
+                                     std::shared_ptr<const manager_services> services);
+
+} // namespace gangway

@@ -1,0 +1,158 @@
+#include "actors/store.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace gangway {
+
+namespace {
+
+// A batch is committed at this size without waiting for its tick: the write-ahead log and everybody's waiting stay
+// short.
+constexpr std::size_t batch_requests_max = 1000;
+constexpr std::size_t batch_bytes_max = 4 * 1024 * 1024;
+
+// What an event weighs besides its text.
+constexpr std::size_t event_overhead = 200;
+
+std::size_t size_of(const std::string& text) { return text.size(); }
+std::size_t size_of(const json_text& text) { return text.value.size(); }
+std::size_t size_of(const std::optional<std::string>& text) { return text ? text->size() : 0; }
+
+template <class Body>
+std::size_t text_size(const Body& body) {
+  if constexpr (requires { body.content; })
+    return size_of(body.content);
+  else if constexpr (requires { body.delta; })
+    return size_of(body.delta);
+  else if constexpr (requires { body.arguments; })
+    return size_of(body.arguments);
+  else if constexpr (requires { body.result; })
+    return size_of(body.result);
+  else if constexpr (requires { body.interrupts; })
+    return size_of(body.interrupts);
+  else if constexpr (requires { body.value; })
+    return size_of(body.value);
+  else
+    return 0;
+}
+
+std::size_t estimate(const append_events& order) {
+  std::size_t result = 0;
+  for (const auto& event : order.events)
+    result += event_overhead + std::visit([](const auto& body) { return text_size(body); }, event.body);
+  return result;
+}
+
+} // namespace
+
+void store_state::start(store_pointer self, std::unique_ptr<log_writer> writer, inspector_actor inspector) {
+  self_ = self;
+  writer_ = std::move(writer);
+  inspector_ = std::move(inspector);
+  report({});
+}
+
+caf::typed_response_promise<log_opened> store_state::on_open_log(const open_log& order) {
+  auto promise = self_->make_response_promise<log_opened>();
+  batch_.push_back(waiting_open{order, promise});
+  gathered(event_overhead);
+  return promise;
+}
+
+caf::typed_response_promise<events_appended> store_state::on_append_events(const append_events& order) {
+  auto promise = self_->make_response_promise<events_appended>();
+  batch_.push_back(waiting_append{order, promise});
+  gathered(estimate(order));
+  return promise;
+}
+
+void store_state::on_commit_tick() {
+  tick_sent_ = false;
+  commit();
+}
+
+void store_state::on_retire() {
+  commit();
+  self_->quit(caf::exit_reason::user_shutdown);
+}
+
+// The tick goes to the mailbox's tail: what is in the mailbox already comes before it and is in its batch.
+void store_state::gathered(std::size_t bytes) {
+  batch_bytes_ += bytes;
+  if (batch_.size() >= batch_requests_max || batch_bytes_ >= batch_bytes_max)
+    commit();
+  else if (!std::exchange(tick_sent_, true))
+    self_->send(self_, commit_tick{});
+}
+
+void store_state::commit() {
+  if (batch_.empty()) return;
+  const auto durable = std::any_of(batch_.begin(), batch_.end(), [](const auto& what) {
+    const auto* append = std::get_if<waiting_append>(&what);
+    return append != nullptr && append->request.durable;
+  });
+  const auto trouble = write(durable);
+  for (auto& what : std::exchange(batch_, {}))
+    std::visit(
+        [&](auto& waiter) {
+          if (trouble)
+            waiter.promise.deliver(caf::make_error(errc::store_unavailable));
+          else if (waiter.outcome)
+            waiter.promise.deliver(std::move(*waiter.outcome));
+          else
+            waiter.promise.deliver(std::move(waiter.outcome.error()));
+        },
+        what);
+  batch_bytes_ = 0;
+  report(trouble.value_or(std::string{}));
+}
+
+// Returns what went wrong; then nothing of the batch is in the log.
+std::optional<std::string> store_state::write(bool durable) {
+  try {
+    writer_->begin(durable);
+    for (auto& what : batch_)
+      std::visit([this](auto& waiter) { apply(waiter); }, what);
+    writer_->commit();
+    return std::nullopt;
+  } catch (const storage_error& error) {
+    writer_->roll_back();
+    return error.what();
+  }
+}
+
+void store_state::apply(waiting_open& what) { what.outcome = writer_->open(what.request); }
+
+// A refusal is this request's alone: it changed nothing, and the others go on.
+void store_state::apply(waiting_append& what) {
+  const auto result = writer_->append(what.request);
+  if (const auto* refusal = std::get_if<append_refusal>(&result))
+    what.outcome = *refusal == append_refusal::stale_generation ? errc::stale_generation : errc::sequence_gap;
+  else
+    what.outcome = std::get<events_appended>(result);
+}
+
+void store_state::report(const std::string& trouble) {
+  if (trouble_ == trouble) return;
+  if (!trouble.empty())
+    log::error("the store cannot write", {{"reason", trouble}});
+  else if (trouble_)
+    log::info("the store writes again", {});
+  trouble_ = trouble;
+  if (inspector_) caf::anon_send(inspector_, component_changed{"store", trouble});
+}
+
+store_private::behavior_type store(store_pointer self, std::unique_ptr<log_writer> writer, inspector_actor inspector) {
+  auto* state = &self->state;
+  state->start(self, std::move(writer), std::move(inspector));
+  return {
+      [=](const open_log& order) { return state->on_open_log(order); },
+      [=](const append_events& order) { return state->on_append_events(order); },
+      [=](const retire&) { state->on_retire(); },
+      [=](const get_vitals&) { return self->vitals(); },
+      [=](const commit_tick&) { state->on_commit_tick(); },
+  };
+}
+
+} // namespace gangway

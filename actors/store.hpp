@@ -1,0 +1,64 @@
+#pragma once
+
+/// The store: the only writer of the durable log. Requests that arrive while it writes are committed together, in one
+/// transaction, so that a busy log costs few of them and an idle one waits for nothing. Disk errors do not end it: it
+/// answers `store_unavailable` and tries again with the next batch. It blocks: spawn it detached.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "actors/actor_base.hpp"
+#include "actors/store/engine.hpp"
+#include "protocol/actors.hpp"
+
+namespace gangway {
+
+class store_state;
+using store_pointer = actor_pointer<store_state, store_private>;
+
+class store_state {
+public:
+  static inline const char* name = "store";
+
+  void start(store_pointer self, std::unique_ptr<log_writer> writer, inspector_actor inspector);
+
+  caf::typed_response_promise<log_opened> on_open_log(const open_log& order);
+  caf::typed_response_promise<events_appended> on_append_events(const append_events& order);
+  void on_commit_tick();
+  void on_retire();
+
+private:
+  /// A request, who waits for it, and its outcome, which is told only when it is committed.
+  template <class Request, class Answer>
+  struct waiting {
+    Request request;
+    caf::typed_response_promise<Answer> promise;
+    caf::expected<Answer> outcome = errc::store_unavailable;
+  };
+  using waiting_open = waiting<open_log, log_opened>;
+  using waiting_append = waiting<append_events, events_appended>;
+
+  void gathered(std::size_t bytes);
+  void commit();
+  std::optional<std::string> write(bool durable);
+  void apply(waiting_open& what);
+  void apply(waiting_append& what);
+  void report(const std::string& trouble);
+
+  store_pointer self_ = nullptr;
+  std::unique_ptr<log_writer> writer_;
+  inspector_actor inspector_;
+  std::vector<std::variant<waiting_open, waiting_append>> batch_;
+  std::size_t batch_bytes_ = 0;
+  bool tick_sent_ = false;
+  std::optional<std::string> trouble_; ///< what the inspector was told last; empty: none
+};
+
+/// Returns the behaviour of the store. It tells the inspector, if there is one, as component "store" that it is ready,
+/// then whenever it begins to fail or recovers.
+store_private::behavior_type store(store_pointer self, std::unique_ptr<log_writer> writer, inspector_actor inspector);
+
+} // namespace gangway

@@ -1,0 +1,89 @@
+#pragma once
+
+/// The storage port: what the store's actors need of a database engine. SQLite is the first; a second must pass the
+/// same tests (`tests/store/engine_conformance.hpp`). Engines block: only the store's own threads call them.
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <variant>
+
+#include "protocol/messages.hpp"
+
+namespace gangway {
+
+/// Thrown by an engine that cannot do its work now: disk full, database locked, file unreadable.
+/// `what()` says it in the engine's words, without any content of messages.
+struct storage_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Why an append was refused though the engine works.
+enum class append_refusal : std::uint8_t { stale_generation, sequence_gap };
+
+/// The writing half: one object, one thread at a time. What is done between `begin` and `commit` is done wholly or not
+/// at all. Whatever throws a `storage_error` leaves the transaction to be rolled back.
+class log_writer {
+public:
+  virtual ~log_writer() = default;
+
+  /// Begins a transaction. `durable`: it is committed only when it is on disk (fsync); otherwise a crash of the machine
+  /// may undo it, one of the process may not.
+  virtual void begin(bool durable) = 0;
+
+  /// Ends the transaction. If it throws, nothing of the transaction has happened and none is open.
+  virtual void commit() = 0;
+
+  /// Undoes the transaction, if there is one.
+  virtual void roll_back() noexcept = 0;
+
+  /// Opens a thread for a new manager: makes it, raises its generation, ends its orphaned run by appending
+  /// `agent_failed {code: "interrupted"}`. @pre in a transaction
+  virtual log_opened open(const open_log& what) = 0;
+
+  /// Appends all of the events, or refuses and changes nothing. A log that does not exist has no generation: stale.
+  /// @pre in a transaction
+  virtual std::variant<events_appended, append_refusal> append(const append_events& what) = 0;
+};
+
+/// The reading half; any number of them, each on a thread of its own, beside the writer.
+class log_reader {
+public:
+  virtual ~log_reader() = default;
+
+  /// Returns the events, all that were asked for or none: not complete if they are more than allowed, or if the log
+  /// does not hold every one of them.
+  virtual log_read read(const read_log& what) = 0;
+
+  /// Returns the newest messages that fit, but one at least, however big.
+  virtual messages_page messages(const get_messages& what) = 0;
+
+  /// Returns a page of threads. Threads changed in the same millisecond are never parted, so that the next page, which
+  /// begins before the last one's time, misses none; the page may be longer than `limit` by those.
+  virtual threads_page threads(const get_threads& what) = 0;
+
+  /// Returns what the first message of that client id was answered with.
+  virtual message_found find(const find_message& what) = 0;
+
+  /// Returns messages whose text contains what is looked for; no character of it is special.
+  virtual messages_page search(const search_messages& what) = 0;
+};
+
+/// A database: makes its two halves.
+class storage_engine {
+public:
+  virtual ~storage_engine() = default;
+
+  /// Returns the writer; only one may exist at a time. Throws `storage_error`.
+  virtual std::unique_ptr<log_writer> make_writer() = 0;
+
+  /// Returns a reader. Throws `storage_error`. @pre `make_writer` was called once
+  virtual std::unique_ptr<log_reader> make_reader() = 0;
+};
+
+/// Returns the engine for a SQLite file, which is made if there is none (its directory is not). Its writer is refused
+/// for a file that is damaged, another program's, a later version's or locked; ":memory:" too: readers need a file.
+std::unique_ptr<storage_engine> make_sqlite_engine(std::string path);
+
+} // namespace gangway

@@ -1,0 +1,131 @@
+#include "actors/store/sqlite_reader.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "actors/store/message_text.hpp"
+#include "protocol/ag_ui.hpp"
+
+namespace gangway::sqlite {
+
+namespace {
+
+// SQLite's integers are signed; no log is that long.
+std::int64_t bounded(sequence seq) {
+  return static_cast<std::int64_t>(std::min<sequence>(seq, std::numeric_limits<std::int64_t>::max()));
+}
+
+// Columns: message_id, role, text, content, seq, run_id, time.
+message_record read_message(const rows& row) {
+  return {row.id<message_id>(0),
+          row.text(1),
+          row.is_null(3) ? to_content(row.text(2)) : json_text{row.text(3)},
+          row.number(4),
+          row.optional_id<run_id>(5),
+          row.time(6)};
+}
+
+} // namespace
+
+reader::reader(const std::string& path)
+    : connection_{path, access::read},
+      read_{connection_, "SELECT seq, run_id, body FROM events"
+                         " WHERE log_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq"},
+      messages_{connection_, "SELECT message_id, role, text, content, seq, run_id, time FROM messages"
+                             " WHERE log_id = ?1 AND seq < ?2 ORDER BY seq DESC"},
+      threads_{connection_, "SELECT thread, title, last_seq, updated_at FROM threads"
+                            " WHERE user = ?1 AND updated_at < ?2 ORDER BY updated_at DESC"},
+      find_{connection_, "SELECT m.message_id, m.run_id, m.seq, m.text, m.content FROM client_messages AS c"
+                         " JOIN messages AS m ON m.log_id = c.log_id AND m.seq = c.seq"
+                         " WHERE c.log_id = ?1 AND c.client_message_id = ?2"},
+      // Not LIKE: it has wildcards and a longest pattern.
+      search_{connection_, "SELECT message_id, role, text, content, seq, run_id, time FROM messages"
+                           " WHERE log_id = ?1 AND instr(lower(text), lower(?2)) > 0 ORDER BY seq DESC"} {}
+
+log_read reader::read(const read_log& what) {
+  return connection_.guarded([&] {
+    const log_read incomplete{{}, false};
+    if (what.last <= what.after) return log_read{};
+    if (what.last - what.after > what.events_max) return incomplete;
+    log_read result;
+    result.events.reserve(what.last - what.after);
+    std::size_t bytes = 0;
+    auto expected = what.after;
+    auto row = read_.run(what.log, bounded(what.after), bounded(what.last));
+    while (row.next()) {
+      const auto seq = row.number(0);
+      const auto body = row.text(2);
+      bytes += body.size();
+      if (seq != ++expected || bytes > what.bytes_max) return incomplete;
+      auto event = ag_ui::decode(seq, row.optional_id<run_id>(1), body);
+      if (!event)
+        throw storage_error{"database " + connection_.path() + ": event " + std::to_string(seq) + " of log "
+                            + std::to_string(what.log) + " cannot be read"};
+      result.events.push_back(*std::move(event));
+    }
+    return expected == what.last ? result : incomplete;
+  });
+}
+
+messages_page reader::messages(const get_messages& what) {
+  return connection_.guarded([&] {
+    messages_page result;
+    std::size_t bytes = 0;
+    auto row = messages_.run(what.log, bounded(what.before));
+    while (row.next()) {
+      if (result.messages.size() == what.limit) {
+        result.more = true;
+        break;
+      }
+      auto message = read_message(row);
+      bytes += message.content.value.size();
+      if (bytes > what.bytes_max && !result.messages.empty()) {
+        result.more = true;
+        break;
+      }
+      result.messages.push_back(std::move(message));
+    }
+    std::reverse(result.messages.begin(), result.messages.end());
+    return result;
+  });
+}
+
+threads_page reader::threads(const get_threads& what) {
+  return connection_.guarded([&] {
+    threads_page result;
+    auto row = threads_.run(what.user.value, what.before.value_or(utc_time::max()));
+    while (what.limit > 0 && row.next()) {
+      thread_summary thread{{row.text(0)}, row.text(1), row.number(2), row.time(3)};
+      if (result.threads.size() >= what.limit && result.threads.back().updated_at != thread.updated_at) break;
+      result.threads.push_back(std::move(thread));
+    }
+    return result;
+  });
+}
+
+message_found reader::find(const find_message& what) {
+  return connection_.guarded([&] {
+    auto row = find_.run(what.log, what.client_message_id);
+    if (!row.next()) return message_found{};
+    return message_found{
+        message_found::first_answer{row.id<message_id>(0), row.id<run_id>(1), row.number(2),
+                                    row.is_null(4) ? to_content(row.text(3)) : json_text{row.text(4)}}};
+  });
+}
+
+messages_page reader::search(const search_messages& what) {
+  return connection_.guarded([&] {
+    messages_page result;
+    auto row = search_.run(what.log, what.text);
+    while (row.next()) {
+      if (result.messages.size() == what.limit) {
+        result.more = true;
+        break;
+      }
+      result.messages.push_back(read_message(row));
+    }
+    return result;
+  });
+}
+
+} // namespace gangway::sqlite

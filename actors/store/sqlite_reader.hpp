@@ -1,0 +1,27 @@
+#pragma once
+
+#include "actors/store/sqlite_connection.hpp"
+
+namespace gangway::sqlite {
+
+class reader final : public log_reader {
+public:
+  /// Opens a file that a writer has prepared. Throws `storage_error`.
+  explicit reader(const std::string& path);
+
+  log_read read(const read_log& what) override;
+  messages_page messages(const get_messages& what) override;
+  threads_page threads(const get_threads& what) override;
+  message_found find(const find_message& what) override;
+  messages_page search(const search_messages& what) override;
+
+private:
+  connection connection_;
+  statement read_;
+  statement messages_;
+  statement threads_;
+  statement find_;
+  statement search_;
+};
+
+} // namespace gangway::sqlite

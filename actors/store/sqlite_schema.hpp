@@ -1,0 +1,11 @@
+#pragma once
+
+#include "actors/store/sqlite_connection.hpp"
+
+namespace gangway::sqlite {
+
+/// Brings a database that was opened for writing to this version's schema: makes it if the file is empty, refuses what
+/// is damaged, another program's, or of a version that says it cannot be read by this one. Throws `storage_error`.
+void prepare_schema(connection& on);
+
+} // namespace gangway::sqlite

@@ -1,0 +1,179 @@
+#include "actors/store/sqlite_writer.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include <sys/random.h>
+
+#include "actors/store/message_text.hpp"
+#include "actors/store/sqlite_schema.hpp"
+#include "protocol/ag_ui.hpp"
+
+namespace gangway::sqlite {
+
+namespace {
+
+// The edition of our AG-UI encoding that rows are written in.
+constexpr int body_version = 1;
+
+// Opens the file in the form that the prepared statements need.
+connection open_for_writing(const std::string& path) {
+  connection result{path, access::write};
+  prepare_schema(result);
+  result.guarded([&] {
+    // At 1,000 pages, SQLite's default, a busy server stops for a checkpoint with its two fsyncs every 4 MiB, and
+    // writes the pages that all threads share again each time. 4,000 (16 MiB) is still read back in an instant.
+    result.database().exec("PRAGMA wal_autocheckpoint = 4000");
+    // A log that grew behind a slow reader gives its space back.
+    result.database().exec("PRAGMA journal_size_limit = 67108864");
+    result.database().exec("PRAGMA cache_size = -16384");
+    result.database().exec("PRAGMA synchronous = FULL");
+  });
+  return result;
+}
+
+epoch make_epoch() {
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::array<unsigned char, 8> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    throw storage_error{std::string{"no random numbers: "} + std::strerror(errno)};
+  epoch result;
+  for (const auto byte : random)
+    result += alphabet[byte % alphabet.size()];
+  return result;
+}
+
+} // namespace
+
+writer::writer(const std::string& path)
+    : connection_{open_for_writing(path)},
+      begin_{connection_, "BEGIN IMMEDIATE"},
+      commit_{connection_, "COMMIT"},
+      find_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at"
+                                " FROM threads WHERE user = ?1 AND thread = ?2"},
+      get_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at"
+                               " FROM threads WHERE log_id = ?1"},
+      insert_thread_{connection_,
+                     "INSERT INTO threads (user, thread, generation, epoch, last_seq, created_at, updated_at)"
+                     " VALUES (?1, ?2, 0, ?3, 0, ?4, ?4)"},
+      update_thread_{connection_, "UPDATE threads SET generation = ?2, last_seq = ?3, title = ?4, open_run = ?5,"
+                                  " updated_at = ?6 WHERE log_id = ?1"},
+      insert_event_{connection_, "INSERT INTO events (log_id, seq, run_id, time, version, generation, body)"
+                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+      insert_message_{connection_, "INSERT INTO messages (log_id, seq, message_id, role, run_id, time, text, content)"
+                                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+      // The first message of an id keeps it.
+      insert_client_message_{connection_, "INSERT OR IGNORE INTO client_messages (log_id, client_message_id, seq)"
+                                          " VALUES (?1, ?2, ?3)"} {}
+
+writer::~writer() { roll_back(); }
+
+void writer::begin(bool durable) {
+  connection_.guarded([&] {
+    // FULL syncs the write-ahead log at this transaction's end, and with it whatever NORMAL left unsynced before.
+    if (durable != durable_) {
+      connection_.database().exec(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+      durable_ = durable;
+    }
+    begin_.execute();
+  });
+}
+
+void writer::commit() {
+  try {
+    connection_.guarded([&] { commit_.execute(); });
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+}
+
+void writer::roll_back() noexcept {
+  if (connection_.in_transaction()) connection_.database().tryExec("ROLLBACK");
+}
+
+log_opened writer::open(const open_log& what) {
+  return connection_.guarded([&] {
+    auto thread = [&] {
+      auto found = find_thread_.run(what.user.value, what.thread.value);
+      return found.next() ? std::optional{read_thread(found)} : std::nullopt;
+    }();
+    if (!thread) thread = create(what);
+    ++thread->generation;
+    if (const auto orphan = thread->open_run)
+      write(*thread,
+            {thread->last + 1, orphan, what.now,
+             agent_failed{"interrupted", "the run was interrupted: the server or its manager went away", true}});
+    save(*thread);
+    return log_opened{thread->log, thread->generation, thread->epoch, thread->last};
+  });
+}
+
+std::variant<events_appended, append_refusal> writer::append(const append_events& what) {
+  return connection_.guarded([&]() -> std::variant<events_appended, append_refusal> {
+    auto thread = [&] {
+      auto found = get_thread_.run(what.log);
+      return found.next() ? std::optional{read_thread(found)} : std::nullopt;
+    }();
+    if (!thread || thread->generation != what.generation) return append_refusal::stale_generation;
+    for (auto expected = thread->last; const auto& event : what.events)
+      if (event.seq != ++expected) return append_refusal::sequence_gap;
+    for (const auto& event : what.events)
+      write(*thread, event);
+    if (!what.events.empty()) save(*thread);
+    return events_appended{thread->last};
+  });
+}
+
+writer::thread_row writer::read_thread(const rows& row) {
+  return {
+      row.integer(0), {row.text(1)}, row.number(2), row.text(3), row.number(4), row.text(5), row.optional_id<run_id>(6),
+      row.time(7)};
+}
+
+writer::thread_row writer::create(const open_log& what) {
+  thread_row result;
+  result.thread = what.thread;
+  result.epoch = make_epoch();
+  result.updated_at = what.now;
+  insert_thread_.execute(what.user.value, what.thread.value, result.epoch, what.now);
+  result.log = connection_.database().getLastInsertRowid();
+  return result;
+}
+
+void writer::write(thread_row& thread, const thread_event& event) {
+  insert_event_.execute(thread.log, event.seq, event.run_id, event.time, body_version, thread.generation,
+                        ag_ui::encode(thread.thread, event));
+  thread.last = event.seq;
+  thread.updated_at = event.time;
+  if (const auto* asked = std::get_if<message_accepted>(&event.body)) {
+    const auto text = message_text(asked->content);
+    const auto plain = to_content(text) == asked->content;
+    write_message(thread, event, asked->message_id, "user", text,
+                  plain ? std::nullopt : std::optional{asked->content.value});
+    if (asked->client_message_id) insert_client_message_.execute(thread.log, *asked->client_message_id, event.seq);
+    if (thread.title.empty()) thread.title = make_title(text);
+    // The client was promised this run: it gets an ending even if its agent never starts.
+    if (event.run_id) thread.open_run = event.run_id;
+  } else if (const auto* said = std::get_if<message_completed>(&event.body)) {
+    write_message(thread, event, said->message_id, "assistant", said->content, std::nullopt);
+  } else if (std::holds_alternative<agent_started>(event.body)) {
+    thread.open_run = event.run_id;
+  } else if (ends_run(event.body) && event.run_id == thread.open_run) {
+    thread.open_run = std::nullopt;
+  }
+}
+
+void writer::write_message(const thread_row& thread, const thread_event& event, const gangway::message_id& id,
+                           const std::string& role, const std::string& text,
+                           const std::optional<std::string>& content) {
+  insert_message_.execute(thread.log, event.seq, id, role, event.run_id, event.time, text, content);
+}
+
+void writer::save(const thread_row& thread) {
+  update_thread_.execute(thread.log, thread.generation, thread.last, thread.title, thread.open_run, thread.updated_at);
+}
+
+} // namespace gangway::sqlite

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "actors/store/sqlite_connection.hpp"
+
+namespace gangway::sqlite {
+
+class writer final : public log_writer {
+public:
+  /// Opens or makes the file and brings it to this version's schema. Throws `storage_error`.
+  explicit writer(const std::string& path);
+  ~writer() override;
+
+  void begin(bool durable) override;
+  void commit() override;
+  void roll_back() noexcept override;
+  log_opened open(const open_log& what) override;
+  std::variant<events_appended, append_refusal> append(const append_events& what) override;
+
+private:
+  /// A row of `threads`, as far as appending changes it.
+  struct thread_row {
+    log_id log = 0;
+    gangway::thread_id thread;
+    gangway::generation generation = 0;
+    gangway::epoch epoch;
+    sequence last = 0;
+    std::string title;
+    std::optional<run_id> open_run;
+    utc_time updated_at;
+  };
+
+  static thread_row read_thread(const rows& row);
+  thread_row create(const open_log& what);
+  void write(thread_row& thread, const thread_event& event);
+  void write_message(const thread_row& thread, const thread_event& event, const gangway::message_id& id,
+                     const std::string& role, const std::string& text, const std::optional<std::string>& content);
+  void save(const thread_row& thread);
+
+  connection connection_;
+  bool durable_ = true; ///< what `PRAGMA synchronous` stands on
+
+  statement begin_;
+  statement commit_;
+  statement find_thread_;
+  statement get_thread_;
+  statement insert_thread_;
+  statement update_thread_;
+  statement insert_event_;
+  statement insert_message_;
+  statement insert_client_message_;
+};
+
+} // namespace gangway::sqlite

@@ -1,0 +1,56 @@
+#include "actors/store_reader.hpp"
+
+#include <utility>
+
+namespace gangway {
+
+namespace {
+
+template <class Work>
+auto ask(Work&& work) -> caf::expected<decltype(work())> {
+  try {
+    return work();
+  } catch (const storage_error& error) {
+    log::error("the store cannot read", {{"reason", error.what()}});
+    return caf::make_error(errc::store_unavailable);
+  }
+}
+
+} // namespace
+
+void store_reader_state::start(std::unique_ptr<log_reader> reader) { reader_ = std::move(reader); }
+
+caf::expected<log_read> store_reader_state::on_read_log(const read_log& question) {
+  return ask([&] { return reader_->read(question); });
+}
+
+caf::expected<messages_page> store_reader_state::on_get_messages(const get_messages& question) {
+  return ask([&] { return reader_->messages(question); });
+}
+
+caf::expected<threads_page> store_reader_state::on_get_threads(const get_threads& question) {
+  return ask([&] { return reader_->threads(question); });
+}
+
+caf::expected<message_found> store_reader_state::on_find_message(const find_message& question) {
+  return ask([&] { return reader_->find(question); });
+}
+
+caf::expected<messages_page> store_reader_state::on_search_messages(const search_messages& question) {
+  return ask([&] { return reader_->search(question); });
+}
+
+store_reader_actor::behavior_type store_reader(store_reader_pointer self, std::unique_ptr<log_reader> reader) {
+  auto* state = &self->state;
+  state->start(std::move(reader));
+  return {
+      [=](const read_log& question) { return state->on_read_log(question); },
+      [=](const get_messages& question) { return state->on_get_messages(question); },
+      [=](const get_threads& question) { return state->on_get_threads(question); },
+      [=](const find_message& question) { return state->on_find_message(question); },
+      [=](const search_messages& question) { return state->on_search_messages(question); },
+      [=](const get_vitals&) { return self->vitals(); },
+  };
+}
+
+} // namespace gangway

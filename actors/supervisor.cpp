@@ -1,0 +1,111 @@
+#include "actors/supervisor.hpp"
+
+#include <utility>
+
+#include "actors/agents.hpp"
+#include "actors/directory.hpp"
+#include "actors/store.hpp"
+#include "actors/store_reader.hpp"
+
+namespace gangway {
+
+namespace {
+
+// A shard and all of its users live on the loop that it is given.
+directory_actor spawn_directory(supervisor_pointer self, caf::execution_unit* home, const user_starter& spawn_user) {
+  if (home == nullptr) return self->spawn(directory, spawn_user);
+  caf::actor_config config{home};
+  auto* function = &directory;
+  return self->system().spawn_functor<caf::no_spawn_options>(std::true_type{}, config, function, spawn_user);
+}
+
+} // namespace
+
+void supervisor_state::start(supervisor_pointer self, tree_config config) {
+  self_ = self;
+  give_up_ = std::move(config.give_up);
+  inspector_ = config.inspector;
+  store_ = self->spawn<caf::detached>(store, std::move(config.writer), inspector_);
+  reader_ = self->spawn<caf::detached>(store_reader, std::move(config.reader));
+  agents_ = self->spawn(agents, std::move(config.agents));
+  auto services = std::make_shared<user_services>();
+  services->rules = config.users;
+  services->reader = reader_;
+  services->spawn_manager =
+      [managers = std::make_shared<const manager_services>(manager_services{store_, reader_, agents_})](
+          caf::local_actor* parent, user_actor owner, manager_identity identity) -> manager_actor {
+    return parent->spawn<caf::lazy_init>(manager, std::move(owner), std::move(identity), managers);
+  };
+  const user_starter spawn_user = [services](directory_pointer shard, const user_id& id, const std::string& tier) {
+    return user_actor{shard->spawn<caf::lazy_init>(user, directory_actor{shard}, id, tier, services)};
+  };
+  if (config.homes.empty()) config.homes.push_back(nullptr);
+  for (auto* home : config.homes)
+    directories_.push_back(spawn_directory(self, home, spawn_user));
+  for (const auto& shard : directories_)
+    self->monitor(shard);
+  self->monitor(store_);
+  self->monitor(reader_);
+  self->monitor(agents_);
+  self->monitor(inspector_);
+  self->send(inspector_, tree_grown{directories_, store_, reader_, agents_});
+  self->send(inspector_, component_changed{"agents", ""});
+}
+
+// -- the end: users first, so that what they still have to say reaches the store; then the store --
+
+caf::typed_response_promise<shutdown_report> supervisor_state::on_shut_down(const shut_down& order) {
+  ended_ = self_->make_response_promise<shutdown_report>();
+  ending_ = true;
+  for (const auto& shard : directories_) {
+    awaited_.push_back(shard.address());
+    self_->send(shard, retire{});
+  }
+  self_->delayed_send(self_, order.deadline, shutdown_deadline_tick{});
+  return ended_;
+}
+
+void supervisor_state::end_step() {
+  if (store_) {
+    awaited_.push_back(store_.address());
+    self_->send(store_, retire{});
+    store_ = nullptr;
+    return;
+  }
+  self_->send_exit(reader_, caf::exit_reason::user_shutdown);
+  self_->send_exit(agents_, caf::exit_reason::user_shutdown);
+  self_->send_exit(inspector_, caf::exit_reason::user_shutdown);
+  ended_.deliver(report_);
+  self_->quit();
+}
+
+void supervisor_state::on_deadline() {
+  for (const auto& late : awaited_) {
+    ++report_.killed;
+    self_->send_exit(late, caf::exit_reason::kill);
+  }
+}
+
+void supervisor_state::on_down(const caf::down_msg& report) {
+  if (!ending_) {
+    const auto reason = self_->system().render(report.reason);
+    log::error("a part of the server ended that nothing works without", {{"reason", reason}});
+    give_up_(reason);
+    return;
+  }
+  std::erase_if(awaited_, [&](const caf::actor_addr& late) { return late == report.source; });
+  if (awaited_.empty()) end_step();
+}
+
+supervisor_private::behavior_type supervisor(supervisor_pointer self, tree_config* config) {
+  auto* state = &self->state;
+  self->set_down_handler([=](const caf::down_msg& report) { state->on_down(report); });
+  state->start(self, std::move(*config));
+  return {
+      [=](const get_directories&) { return state->on_get_directories(); },
+      [=](const shut_down& order) { return state->on_shut_down(order); },
+      [=](const shutdown_deadline_tick&) { state->on_deadline(); },
+  };
+}
+
+} // namespace gangway

@@ -1,0 +1,273 @@
+#define CAF_SUITE user
+#include "tests/actors/fixture.hpp"
+#include "tests/actors/stand_ins.hpp"
+
+using namespace gangway;
+using namespace gangway::test;
+
+namespace {
+
+struct fixture : tree_fixture {
+  /// Opens threads t1 to tN on one connection.
+  void open_threads(client& who, int number) {
+    for (int i = 1; i <= number; ++i)
+      CAF_REQUIRE(who.ask(open("t" + std::to_string(i))).contains("result"));
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(user_tests, fixture)
+
+CAF_TEST(a_new_connection_is_greeted_first_with_its_limits) {
+  auto ada = connect("ada", "pro");
+  const auto heard = ada.take();
+  CAF_REQUIRE_EQUAL(heard.size(), 1u);
+  CAF_CHECK_EQUAL(heard[0]["type"], "connected");
+  CAF_CHECK_EQUAL(heard[0]["user_id"], "ada");
+  CAF_CHECK_EQUAL(heard[0]["tier"], "pro");
+  CAF_CHECK_EQUAL(heard[0]["limits"]["managers_used"], 0);
+  CAF_CHECK_EQUAL(heard[0]["limits"]["managers_max"], 20);
+  CAF_CHECK(ada.session->admitted_by != nullptr);
+}
+
+CAF_TEST(the_20th_thread_is_opened) {
+  auto ada = connect("ada");
+  open_threads(ada, 20);
+  CAF_CHECK_EQUAL(json(ada.ask({{"type", "status"}})["result"]["managers_used"]), 20);
+}
+
+CAF_TEST(the_21st_thread_is_refused_because_20_are_open) {
+  auto ada = connect("ada");
+  open_threads(ada, 20);
+  const auto error = ada.ask(open("t21"))["error"];
+  CAF_CHECK_EQUAL(error["code"], "manager_limit");
+  CAF_CHECK_EQUAL(error["temporary"], true);
+  CAF_CHECK_EQUAL(error["details"]["current"], 20);
+  CAF_CHECK(
+      error["message"].get<std::string>().find("User ada has reached the maximum number of WebSocket managers (20)")
+      == 0);
+  CAF_CHECK_EQUAL(count().managers, 20u);
+}
+
+CAF_TEST(a_closed_thread_frees_its_slot_at_once) {
+  auto ada = connect("ada");
+  open_threads(ada, 20);
+  CAF_CHECK(ada.ask({{"type", "thread.close"}, {"thread_id", "t7"}}).contains("result"));
+  CAF_CHECK(ada.ask(open("t21")).contains("result"));
+  CAF_CHECK(ada.ask(open("t22")).contains("error"));
+}
+
+CAF_TEST(a_slot_is_free_though_its_manager_does_not_end) {
+  services->spawn_manager = [](caf::local_actor* parent, user_actor, const manager_identity&) {
+    return parent->spawn(deaf_manager);
+  };
+  services->rules.managers_max = 1;
+  auto ada = connect("ada");
+  ada.say(open("t1"));
+  ada.say({{"type", "thread.close"}, {"thread_id", "t1"}});
+  CAF_CHECK_EQUAL(json(ada.ask({{"type", "status"}})["result"]["managers_used"]), 0);
+  CAF_CHECK_EQUAL(report_of(ada).managers.size(), 1u); // followed until its end is proven
+  elapse(services->rules.retire_timeout + 10ms);
+  CAF_CHECK_EQUAL(report_of(ada).managers.size(), 0u);
+}
+
+CAF_TEST(a_deaf_manager_leaves_its_connection_answered_because_the_user_holds_the_credit) {
+  services->spawn_manager = [](caf::local_actor* parent, user_actor, const manager_identity&) {
+    return parent->spawn(deaf_manager);
+  };
+  auto ada = connect("ada");
+  ada.say(open("t1")); // the first of eight frames without an answer
+  for (int i = 2; i <= 8; ++i)
+    CAF_CHECK_EQUAL(ada.ask(message("t1", "hello")), json());
+  CAF_CHECK_EQUAL(json(ada.ask(message("t1", "hello"))["error"]["code"]), "busy");
+  CAF_CHECK(ada.ask({{"type", "ping"}}).contains("result"));
+}
+
+CAF_TEST(one_thread_of_a_socket_does_not_use_up_the_credit_of_another) {
+  services->spawn_manager = [this](caf::local_actor* parent, user_actor owner, manager_identity identity) {
+    if (identity.thread.value == "deaf") return parent->spawn(deaf_manager);
+    return parent->spawn(manager, std::move(owner), std::move(identity), managers);
+  };
+  auto ada = connect("ada");
+  ada.say(open("deaf"));
+  for (int i = 0; i < 20; ++i)
+    ada.say(message("deaf", "hello"));
+  CAF_CHECK(ada.ask(open("t1")).contains("result"));
+  CAF_CHECK(ada.ask(message("t1", "hello")).contains("result"));
+}
+
+CAF_TEST(a_crashed_manager_detaches_its_thread_and_no_other) {
+  services->spawn_manager = [this](caf::local_actor* parent, user_actor owner,
+                                   manager_identity identity) -> manager_actor {
+    if (identity.thread.value == "t1") return parent->spawn(crashing_manager, std::move(owner), identity.manager);
+    return parent->spawn(manager, std::move(owner), std::move(identity), managers);
+  };
+  auto ada = connect("ada");
+  ada.say(open("t1"));
+  CAF_REQUIRE(ada.ask(open("t2")).contains("result"));
+  ada.take();
+  ada.say(message("t1", "hello"));
+  const auto heard = ada.take();
+  CAF_REQUIRE_EQUAL(heard.size(), 1u);
+  CAF_CHECK_EQUAL(heard[0]["kind"], "thread_detached");
+  CAF_CHECK_EQUAL(heard[0]["thread_id"], "t1");
+  CAF_CHECK(ada.session->closed.empty());
+  CAF_CHECK_EQUAL(json(ada.ask(message("t1", "hello"))["error"]["code"]), "not_open");
+  CAF_CHECK(ada.ask(message("t2", "hello")).contains("result"));
+}
+
+CAF_TEST(an_open_is_answered_though_its_manager_crashed_on_the_way) {
+  services->spawn_manager = [](caf::local_actor* parent, user_actor, const manager_identity&) {
+    return parent->spawn(stillborn_manager);
+  };
+  auto ada = connect("ada");
+  CAF_CHECK_EQUAL(json(ada.ask(open("t1"))["error"]["code"]), "internal");
+  CAF_CHECK_EQUAL(json(ada.ask({{"type", "status"}})["result"]["managers_used"]), 0);
+}
+
+CAF_TEST(an_unused_manager_ends_after_it_lingered) {
+  auto ada = connect("ada");
+  auto too = connect("ada");
+  CAF_REQUIRE(ada.ask(open("t1")).contains("result"));
+  ada.vanish();
+  elapse(services->rules.linger - 1ms, 1s);
+  CAF_CHECK_EQUAL(report_of(too).managers.size(), 1u);
+  elapse(1ms);
+  CAF_CHECK_EQUAL(report_of(too).managers.size(), 0u);
+}
+
+CAF_TEST(a_manager_that_somebody_came_back_to_does_not_end) {
+  auto ada = connect("ada");
+  auto too = connect("ada");
+  CAF_REQUIRE(ada.ask(open("t1")).contains("result"));
+  ada.vanish();
+  elapse(services->rules.linger - 1s, 1s);
+  CAF_REQUIRE(too.ask(open("t1")).contains("result"));
+  elapse(2s, 1s);
+  CAF_CHECK_EQUAL(report_of(too).managers.size(), 1u);
+}
+
+CAF_TEST(a_silent_connection_is_pinged_twice_and_then_closed) {
+  services->rules.heartbeat = {25s, 10s};
+  auto ada = connect("ada");
+  elapse(24s, 1s);
+  CAF_CHECK_EQUAL(ada.session->pings.size(), 0u);
+  elapse(2s, 100ms);
+  CAF_CHECK_EQUAL(ada.session->pings.size(), 1u);
+  elapse(5s, 100ms);
+  CAF_CHECK_EQUAL(ada.session->pings.size(), 2u);
+  CAF_CHECK(ada.session->closed.empty());
+  elapse(5s, 100ms);
+  CAF_REQUIRE_EQUAL(ada.session->closed.size(), 1u);
+  CAF_CHECK(ada.session->closed[0].code == close_code::no_pong);
+}
+
+CAF_TEST(a_connection_that_answers_its_pings_stays) {
+  services->rules.heartbeat = {25s, 10s};
+  auto ada = connect("ada");
+  for (int i = 0; i < 10; ++i) {
+    const auto before = ada.session->pings.size();
+    elapse(26s, 500ms);
+    CAF_REQUIRE(ada.session->pings.size() > before);
+    ada.pong();
+  }
+  CAF_CHECK(ada.session->closed.empty());
+}
+
+CAF_TEST(the_65th_connection_replaces_the_least_recently_useful_one) {
+  std::vector<client> all;
+  for (int i = 0; i < 64; ++i) {
+    all.push_back(connect("ada"));
+    elapse(1ms);
+  }
+  all[0].ask(open("t1")); // useful again: the second one is the oldest now
+  auto last = connect("ada");
+  CAF_CHECK(all[0].session->closed.empty());
+  CAF_REQUIRE_EQUAL(all[1].session->closed.size(), 1u);
+  CAF_CHECK(all[1].session->closed[0].code == close_code::evicted);
+  CAF_CHECK_EQUAL(count().connections, 64u);
+}
+
+CAF_TEST(users_do_not_share_threads_of_the_same_name) {
+  auto ada = connect("ada");
+  auto bob = connect("bob");
+  ada.ask(open("t1"));
+  bob.ask(open("t1"));
+  ada.ask(message("t1", "hello"));
+  elapse(5s);
+  CAF_CHECK(!ada.take_events().empty());
+  CAF_CHECK(bob.take_events().empty());
+}
+
+CAF_TEST(a_user_without_anything_is_forgotten) {
+  auto ada = connect("ada");
+  ada.ask(open("t1"));
+  ada.vanish();
+  CAF_CHECK_EQUAL(count().users, 1u);
+  elapse(services->rules.linger * 2 + 1s, 1s);
+  CAF_CHECK_EQUAL(count().users, 0u);
+  CAF_CHECK_EQUAL(count().managers, 0u);
+}
+
+CAF_TEST(a_user_who_comes_back_in_the_moment_of_being_forgotten_is_served) {
+  auto ada = connect("ada");
+  ada.vanish();
+  // The user asks to be forgotten, and a connection is passed on to it before the directory reads that.
+  sched.advance_time(services->rules.linger);
+  client again{this, connection_id::make(), std::make_shared<played_session>()};
+  caf::anon_send(shard, session_opened{again.id, {"ada"}, "free", session_link{again.session}, {}});
+  settle();
+  CAF_CHECK(again.session->closed.empty());
+  CAF_CHECK(again.ask({{"type", "ping"}}).contains("result"));
+  elapse(10s, 1s);
+  CAF_CHECK(again.ask({{"type", "ping"}}).contains("result"));
+}
+
+CAF_TEST(a_user_that_dies_closes_its_sockets_with_reconnect_and_is_started_again) {
+  auto ada = connect("ada");
+  ada.ask(open("t1"));
+  caf::anon_send_exit(ada.session->admitted_by, caf::exit_reason::kill);
+  settle();
+  CAF_REQUIRE_EQUAL(ada.session->closed.size(), 1u);
+  CAF_CHECK(ada.session->closed[0].code == close_code::state_lost);
+  CAF_CHECK(ada.session->closed[0].reconnect());
+  CAF_CHECK_EQUAL(count().managers, 0u);
+  auto again = connect("ada");
+  CAF_CHECK(again.ask(open("t1")).contains("result"));
+}
+
+CAF_TEST(commands_for_a_thread_that_is_not_open_are_refused_as_such) {
+  auto ada = connect("ada");
+  auto too = connect("ada");
+  ada.ask(open("t1"));
+  CAF_CHECK_EQUAL(json(too.ask(message("t1", "hello"))["error"]["code"]), "not_open");
+  CAF_CHECK_EQUAL(json(too.ask({{"type", "thread.close"}, {"thread_id", "t1"}})["error"]["code"]), "not_open");
+  CAF_CHECK_EQUAL(json(too.ask({{"type", "thread.history"}, {"thread_id", "t1"}})["error"]["code"]), "not_open");
+}
+
+CAF_TEST(threads_are_listed_the_newest_first_with_their_titles) {
+  auto ada = connect("ada");
+  for (const auto* thread : {"t1", "t2"}) {
+    ada.ask(open(thread));
+    ada.ask(message(thread, std::string{"hello from "} + thread));
+    elapse(5s);
+  }
+  ada.ask({{"type", "thread.close"}, {"thread_id", "t1"}});
+  const auto list = ada.ask({{"type", "thread.list"}})["result"]["threads"];
+  CAF_REQUIRE_EQUAL(list.size(), 2u);
+  CAF_CHECK_EQUAL(list[0]["thread_id"], "t2");
+  CAF_CHECK_EQUAL(list[0]["live"], true);
+  CAF_CHECK_EQUAL(list[1]["title"], "hello from t1");
+  CAF_CHECK_EQUAL(list[1]["live"], false);
+}
+
+CAF_TEST(a_command_without_an_id_runs_and_is_not_answered) {
+  auto ada = connect("ada");
+  ada.take();
+  ada.say(open("t1"));
+  CAF_CHECK(ada.take().empty());
+  CAF_CHECK_EQUAL(report_of(ada).managers.size(), 1u);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()

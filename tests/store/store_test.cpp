@@ -1,0 +1,265 @@
+/// The store's two actors, on a real database file and real threads.
+
+#define CAF_SUITE store_actor
+
+#include <future>
+#include <queue>
+
+#include <caf/all.hpp>
+#include <caf/test/unit_test.hpp>
+
+#include "actors/store.hpp"
+#include "actors/store_reader.hpp"
+#include "tests/store/samples.hpp"
+#include "tests/store/temporary_directory.hpp"
+
+namespace gangway::store_tests {
+
+namespace {
+
+/// A door in the disk: a commit says that it has come to it and waits until it is opened.
+struct gate {
+  std::promise<void> reached;
+  std::promise<void> opened;
+};
+
+/// A real writer whose transactions are counted, whose first commit can be held, and whose disk can be full.
+class watched_writer final : public log_writer {
+public:
+  struct watch {
+    int transactions = 0;
+    int durable_ones = 0;
+    std::optional<gate> first_commit;
+    std::queue<bool> disk_full; ///< of each of the next commits
+  };
+
+  watched_writer(std::unique_ptr<log_writer> real, std::shared_ptr<watch> watching)
+      : real_{std::move(real)}, watch_{std::move(watching)} {}
+
+  void begin(bool durable) override {
+    ++watch_->transactions;
+    watch_->durable_ones += durable;
+    real_->begin(durable);
+  }
+
+  void commit() override {
+    if (watch_->first_commit && watch_->transactions == 1) {
+      watch_->first_commit->reached.set_value();
+      watch_->first_commit->opened.get_future().wait();
+    }
+    if (!watch_->disk_full.empty()) {
+      const auto full = watch_->disk_full.front();
+      watch_->disk_full.pop();
+      if (full) throw storage_error{"the disk is full"};
+    }
+    real_->commit();
+  }
+
+  void roll_back() noexcept override { real_->roll_back(); }
+  log_opened open(const open_log& what) override { return real_->open(what); }
+  std::variant<events_appended, append_refusal> append(const append_events& what) override {
+    return real_->append(what);
+  }
+
+private:
+  std::unique_ptr<log_writer> real_;
+  std::shared_ptr<watch> watch_;
+};
+
+/// A reader whose database went away.
+class blind_reader final : public log_reader {
+public:
+  log_read read(const read_log&) override { fail(); }
+  messages_page messages(const get_messages&) override { fail(); }
+  threads_page threads(const get_threads&) override { fail(); }
+  message_found find(const find_message&) override { fail(); }
+  messages_page search(const search_messages&) override { fail(); }
+
+private:
+  [[noreturn]] static void fail() { throw storage_error{"the disk is gone"}; }
+};
+
+struct actor_fixture {
+  actor_fixture() : engine{make_sqlite_engine(directory.file("gangway.db"))}, self{system} {}
+
+  ~actor_fixture() {
+    self->send_exit(writer, caf::exit_reason::kill);
+    self->send_exit(reader, caf::exit_reason::kill);
+    self->wait_for(writer, reader);
+  }
+
+  /// Starts both actors; `self` is the inspector.
+  void start() {
+    writer = system.spawn<caf::detached>(
+        store, std::unique_ptr<log_writer>{std::make_unique<watched_writer>(engine->make_writer(), watching)},
+        caf::actor_cast<inspector_actor>(self));
+    reader = system.spawn<caf::detached>(store_reader, engine->make_reader());
+    CAF_CHECK_EQUAL(next_report(), "");
+  }
+
+  /// Returns the reason that the inspector is told next.
+  std::string next_report() {
+    std::string result;
+    self->receive([&](const component_changed& report) {
+      CAF_CHECK_EQUAL(report.component, "store");
+      result = report.reason;
+    });
+    return result;
+  }
+
+  template <class Answer, class Actor, class Question>
+  caf::expected<Answer> ask(const Actor& whom, Question question) {
+    caf::expected<Answer> result = caf::sec::none;
+    self->request(whom, caf::infinite, std::move(question))
+        .receive([&](Answer& answer) { result = std::move(answer); }, [&](caf::error& error) { result = error; });
+    return result;
+  }
+
+  log_opened open(const std::string& thread) { return *ask<log_opened>(writer, open_log{{"ann"}, {thread}, at(0)}); }
+
+  append_events one(const log_opened& log, sequence seq, bool durable = false) {
+    return {log.log, log.generation, {said(seq, "message " + std::to_string(seq))}, durable};
+  }
+
+  temporary_directory directory;
+  std::unique_ptr<storage_engine> engine;
+  std::shared_ptr<watched_writer::watch> watching = std::make_shared<watched_writer::watch>();
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  caf::scoped_actor self;
+  store_actor writer;
+  store_reader_actor reader;
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(store_actors, actor_fixture)
+
+CAF_TEST(what_the_store_has_answered_the_reader_reads) {
+  start();
+  const auto log = open("t1");
+  const auto events = whole_run(1);
+  const auto last = ask<events_appended>(writer, append_events{log.log, log.generation, events, true});
+  CAF_REQUIRE(last);
+  CAF_CHECK_EQUAL(last->last, events.size());
+  CAF_CHECK(ask<log_read>(reader, read_log{log.log, 0, events.size()})->events == events);
+  CAF_CHECK_EQUAL(ask<messages_page>(reader, get_messages{log.log})->messages.size(), 2u);
+  CAF_CHECK(ask<message_found>(reader, find_message{log.log, "c1"})->answer.has_value());
+  CAF_CHECK_EQUAL(ask<messages_page>(reader, search_messages{log.log, "84"})->messages.size(), 1u);
+  CAF_CHECK(names(*ask<threads_page>(reader, threads_of("ann"))) == (std::vector<std::string>{"t1"}));
+}
+
+CAF_TEST(what_gathers_during_a_commit_is_committed_together_and_answered_in_order) {
+  watching->first_commit.emplace();
+  start();
+  self->send(writer, open_log{{"ann"}, {"t1"}, at(0)});
+  watching->first_commit->reached.get_future().wait();
+  // A new log is log 1 at generation 1; nobody else is here.
+  constexpr sequence many = 500;
+  for (sequence seq = 1; seq <= many; ++seq)
+    self->send(writer, one({1, 1, {}, 0}, seq));
+  watching->first_commit->opened.set_value();
+  self->receive([](const log_opened& log) { CAF_CHECK_EQUAL(log.log, 1); });
+  for (sequence seq = 1; seq <= many; ++seq)
+    self->receive([&](const events_appended& answer) { CAF_CHECK_EQUAL(answer.last, seq); });
+  CAF_CHECK_EQUAL(watching->transactions, 2);
+  CAF_CHECK_EQUAL(watching->durable_ones, 0);
+}
+
+CAF_TEST(a_batch_is_bounded) {
+  watching->first_commit.emplace();
+  start();
+  self->send(writer, open_log{{"ann"}, {"t1"}, at(0)});
+  watching->first_commit->reached.get_future().wait();
+  constexpr sequence many = 2001;
+  for (sequence seq = 1; seq <= many; ++seq)
+    self->send(writer, one({1, 1, {}, 0}, seq));
+  watching->first_commit->opened.set_value();
+  self->receive([](const log_opened&) {});
+  for (sequence seq = 1; seq <= many; ++seq)
+    self->receive([](const events_appended&) {});
+  CAF_CHECK_EQUAL(watching->transactions, 4);
+}
+
+CAF_TEST(one_durable_request_makes_its_batch_durable) {
+  start();
+  const auto log = open("t1");
+  CAF_CHECK(ask<events_appended>(writer, one(log, 1, false)));
+  CAF_CHECK_EQUAL(watching->durable_ones, 0);
+  CAF_CHECK(ask<events_appended>(writer, one(log, 2, true)));
+  CAF_CHECK_EQUAL(watching->durable_ones, 1);
+}
+
+CAF_TEST(a_refusal_is_told_to_its_asker_and_disturbs_nobody_else) {
+  watching->first_commit.emplace();
+  start();
+  self->send(writer, open_log{{"ann"}, {"t1"}, at(0)});
+  watching->first_commit->reached.get_future().wait();
+  const log_opened log{1, 1, {}, 0};
+  const auto first = self->request(writer, caf::infinite, one(log, 1));
+  const auto gap = self->request(writer, caf::infinite, one(log, 3));
+  const auto stale = self->request(writer, caf::infinite, one({1, 7, {}, 0}, 2));
+  const auto second = self->request(writer, caf::infinite, one(log, 2));
+  watching->first_commit->opened.set_value();
+  const auto answer_of = [&](auto request) {
+    caf::expected<events_appended> result = caf::sec::none;
+    request.receive([&](const events_appended& answer) { result = answer; },
+                    [&](const caf::error& error) { result = error; });
+    return result;
+  };
+  CAF_CHECK(answer_of(first) == events_appended{1});
+  CAF_CHECK(answer_of(gap).error() == errc::sequence_gap);
+  CAF_CHECK(answer_of(stale).error() == errc::stale_generation);
+  CAF_CHECK(answer_of(second) == events_appended{2});
+  CAF_CHECK_EQUAL(watching->transactions, 2);
+}
+
+CAF_TEST(a_full_disk_fails_the_whole_batch_and_the_store_goes_on_when_there_is_space) {
+  start();
+  const auto log = open("t1");
+  watching->disk_full.push(true);
+  watching->disk_full.push(true);
+  CAF_CHECK(ask<events_appended>(writer, one(log, 1)).error() == errc::store_unavailable);
+  CAF_CHECK_EQUAL(next_report(), "the disk is full");
+  CAF_CHECK(ask<log_opened>(writer, open_log{{"ann"}, {"t2"}, at(0)}).error() == errc::store_unavailable);
+  CAF_CHECK(ask<events_appended>(writer, one(log, 1)) == events_appended{1});
+  // Told when it changed, not each time.
+  CAF_CHECK_EQUAL(next_report(), "");
+  CAF_CHECK(ask<threads_page>(reader, threads_of("ann"))->threads.size() == 1);
+}
+
+CAF_TEST(a_retired_store_has_written_what_it_was_given) {
+  start();
+  const auto log = open("t1");
+  for (sequence seq = 1; seq <= 100; ++seq)
+    self->send(writer, one(log, seq));
+  self->send(writer, retire{});
+  self->wait_for(writer);
+  for (sequence seq = 1; seq <= 100; ++seq)
+    self->receive([&](const events_appended& answer) { CAF_CHECK_EQUAL(answer.last, seq); });
+  CAF_CHECK(ask<log_read>(reader, read_log{log.log, 0, 100})->complete);
+}
+
+CAF_TEST(what_cannot_be_read_is_answered_as_unavailable_each_time) {
+  start();
+  const auto blind = system.spawn<caf::detached>(store_reader, std::unique_ptr<log_reader>{new blind_reader});
+  for (int i = 0; i < 2; ++i) {
+    CAF_CHECK(ask<log_read>(blind, read_log{1, 0, 1}).error() == errc::store_unavailable);
+    CAF_CHECK(ask<messages_page>(blind, get_messages{1}).error() == errc::store_unavailable);
+    CAF_CHECK(ask<threads_page>(blind, threads_of("ann")).error() == errc::store_unavailable);
+    CAF_CHECK(ask<message_found>(blind, find_message{1, "c1"}).error() == errc::store_unavailable);
+    CAF_CHECK(ask<messages_page>(blind, search_messages{1, "x"}).error() == errc::store_unavailable);
+  }
+  self->send_exit(blind, caf::exit_reason::kill);
+}
+
+CAF_TEST(both_show_that_they_answer) {
+  start();
+  open("t1");
+  CAF_CHECK(ask<vitals>(writer, get_vitals{})->messages > 0);
+  CAF_CHECK(ask<vitals>(reader, get_vitals{})->messages > 0);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
+
+} // namespace gangway::store_tests
