@@ -1,0 +1,147 @@
+#include "net/http_message.hpp"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/beast/http/rfc7230.hpp>
+#include <boost/beast/http/status.hpp>
+
+#include "net/jwt.hpp"
+#include "protocol/json.hpp"
+
+namespace gangway {
+
+namespace {
+
+namespace http = boost::beast::http;
+
+constexpr std::string_view token_subprotocol = "base64url.bearer.authorization.gangway.";
+
+std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+std::string to_lower(std::string_view text) {
+  std::string result{text};
+  for (auto& letter : result)
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  return result;
+}
+
+// Calls `found` with each token of a list header until it returns true; whether it did.
+template <class Function>
+bool any_token(const http_request& request, http::field name, Function found) {
+  const auto [first, last] = request.equal_range(name);
+  return std::any_of(first, last, [&](const auto& line) {
+    const http::token_list tokens{line.value()};
+    return std::any_of(tokens.begin(), tokens.end(), [&](const auto& token) { return found(view(token)); });
+  });
+}
+
+// A host and its port, as the Host header and the end of an Origin name them; in lower case. By hand, because
+// Boost.URL 1.81 takes "http://127.0.0.1.example.com" for the host 127.0.0.1.
+struct authority {
+  std::string host;
+  std::string port;
+  friend bool operator==(const authority&, const authority&) = default;
+};
+
+std::optional<authority> parse_authority(std::string_view text, std::string_view default_port) {
+  if (text.empty() || text.find_first_of("/?#@\\ ") != text.npos) return std::nullopt;
+  const auto bracket = text.rfind(']');
+  const auto colon = text.find(':', bracket == text.npos ? 0 : bracket);
+  authority result{to_lower(text.substr(0, colon)), std::string{default_port}};
+  if (colon != text.npos) result.port = text.substr(colon + 1);
+  if (result.host.empty() || result.port.find_first_not_of("0123456789") != result.port.npos) return std::nullopt;
+  return result;
+}
+
+std::string date_now() {
+  std::array<char, 32> text{};
+  const auto now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+} // namespace
+
+http_answer http_error(unsigned status, std::string_view code, std::string_view message) {
+  const auto error = json::object{}.text("code", code).text("message", message).take();
+  return {.status = status, .body = json::object{}.raw("error", error).take()};
+}
+
+std::string to_text(const http_answer& answer, bool is_head, bool keep_alive) {
+  std::string out = "HTTP/1.1 " + std::to_string(answer.status) + ' ';
+  out += view(http::obsolete_reason(http::int_to_status(answer.status)));
+  const auto add = [&out](std::string_view name, std::string_view value) {
+    out.append("\r\n").append(name).append(": ").append(value);
+  };
+  add("Server", "gangway");
+  add("Date", date_now());
+  add("Content-Type", answer.content_type);
+  add("Content-Length", std::to_string(answer.body.size()));
+  add("Cache-Control", "no-cache");
+  add("X-Content-Type-Options", "nosniff");
+  for (const auto& [name, value] : answer.headers)
+    add(name, value);
+  if (!keep_alive) add("Connection", "close");
+  out += "\r\n\r\n";
+  if (!is_head) out += answer.body;
+  return out;
+}
+
+std::string_view header(const http_request& request, http::field name) { return view(request[name]); }
+
+bool header_has_token(const http_request& request, http::field name, std::string_view token) {
+  return any_token(request, name, [&](std::string_view candidate) { return to_lower(candidate) == token; });
+}
+
+bool is_upgrade(const http_request& request) {
+  return request.version() == 11 && header_has_token(request, http::field::connection, "upgrade")
+         && header_has_token(request, http::field::upgrade, "websocket");
+}
+
+std::optional<std::string> token_of(const http_request& request) {
+  const auto authorization = header(request, http::field::authorization);
+  const auto scheme = authorization.substr(0, authorization.find(' '));
+  if (to_lower(scheme) == "bearer") {
+    auto token = authorization.substr(scheme.size());
+    token.remove_prefix(std::min(token.find_first_not_of(' '), token.size()));
+    return std::string{token};
+  }
+  std::optional<std::string> result;
+  any_token(request, http::field::sec_websocket_protocol, [&](std::string_view offered) {
+    if (!offered.starts_with(token_subprotocol)) return false;
+    // Garbled base64 is a token that nobody signed, and is refused as such.
+    result = from_base64url(offered.substr(token_subprotocol.size())).value_or(std::string{});
+    return true;
+  });
+  return result;
+}
+
+bool is_origin_allowed(const http_request& request, const std::vector<std::string>& origins) {
+  const auto origin = header(request, http::field::origin);
+  if (request.count(http::field::origin) == 0) return true;
+  if (std::any_of(origins.begin(), origins.end(), [&](const auto& one) { return to_lower(one) == to_lower(origin); }))
+    return true;
+  for (const auto& [scheme, port] : {std::pair{"http://", "80"}, std::pair{"https://", "443"}}) {
+    if (!to_lower(origin).starts_with(scheme)) continue;
+    const auto page = parse_authority(origin.substr(std::string_view{scheme}.size()), port);
+    return page && page == parse_authority(header(request, http::field::host), port);
+  }
+  return false;
+}
+
+bool is_host_loopback(const http_request& request) {
+  const auto named = parse_authority(header(request, http::field::host), "80");
+  if (!named) return false;
+  auto host = named->host;
+  if (host == "localhost") return true;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return !error && address.is_loopback();
+}
+
+} // namespace gangway

@@ -1,0 +1,53 @@
+#pragma once
+
+/// HTTP without sockets: the answers as values, and the questions that a request's header answers.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+namespace gangway {
+
+using http_request = boost::beast::http::request<boost::beast::http::string_body>;
+
+/// An answer before it is text.
+struct http_answer {
+  unsigned status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string_view, std::string>> headers{};
+};
+
+/// Returns `{"error":{"code":…,"message":…}}` with that status.
+http_answer http_error(unsigned status, std::string_view code, std::string_view message);
+
+/// Returns the answer as it goes out; without the body if it answers a HEAD.
+std::string to_text(const http_answer& answer, bool is_head, bool keep_alive);
+
+/// Returns the value of a header, empty if there is none.
+std::string_view header(const http_request& request, boost::beast::http::field name);
+
+/// Returns whether a header that is a list of tokens, however many lines it takes, holds `token`, in whatever case.
+bool header_has_token(const http_request& request, boost::beast::http::field name, std::string_view token);
+
+/// Returns whether this asks for a WebSocket (RFC 6455, 4.2.1), whatever else may be wrong with it.
+bool is_upgrade(const http_request& request);
+
+/// Returns the token of `Authorization: Bearer`, or of the subprotocol `base64url.bearer.authorization.gangway.…`: the
+/// first that is present, even if it is empty or garbled. Nothing if neither is.
+std::optional<std::string> token_of(const http_request& request);
+
+/// Returns whether the request comes from nowhere in particular (no Origin), from a page of this very host, or from one
+/// of `origins`.
+bool is_origin_allowed(const http_request& request, const std::vector<std::string>& origins);
+
+/// Returns whether the Host header names this machine: localhost, 127.0.0.0/8 or ::1. A page of a foreign name that
+/// resolves to this machine does not get past it.
+bool is_host_loopback(const http_request& request);
+
+} // namespace gangway

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "net/event_loops.hpp"
+
+namespace gangway {
+
+/// Accepts connections on one address and deals them out to the loops, one after the other.
+///
+/// One acceptor, on loop 0: several that share a port (SO_REUSEPORT) would also share it with a second server that was
+/// started by mistake. When the process is out of descriptors it looks again ten times a second, and goes on.
+class listener : public std::enable_shared_from_this<listener> {
+public:
+  /// Gets an accepted socket, on the loop that it belongs to.
+  using accepted = std::function<void(std::size_t loop, boost::asio::ip::tcp::socket)>;
+
+  /// Returns a listener that is bound to `address` ("127.0.0.1:8080", "[::1]:0", "localhost:8080"; port 0 takes a free
+  /// one), or what is in the way: "cannot listen on 127.0.0.1:8080: Address already in use". Connections wait until
+  /// `start`.
+  static std::variant<std::shared_ptr<listener>, std::string> open(event_loops& loops, const std::string& address,
+                                                                   accepted on_accepted);
+
+  /// @pre use `open`
+  listener(event_loops& loops, accepted on_accepted);
+
+  /// Returns the port that it listens on.
+  std::uint16_t port() const noexcept { return port_; }
+
+  /// Begins to accept. From any thread.
+  void start();
+
+  /// Closes the port. From any thread, and not undone.
+  void stop();
+
+private:
+  void accept();
+  void on_accepted(std::size_t loop, const boost::system::error_code& error, boost::asio::ip::tcp::socket socket);
+
+  event_loops& loops_;
+  accepted on_accepted_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::steady_timer retry_;
+  std::size_t next_ = 0;
+  std::uint16_t port_ = 0;
+  bool short_of_descriptors_ = false;
+};
+
+} // namespace gangway

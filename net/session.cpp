@@ -1,0 +1,361 @@
+#include "net/session.hpp"
+
+#include <charconv>
+#include <type_traits>
+#include <utility>
+
+namespace gangway {
+
+namespace {
+
+template <class... Functions>
+struct overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+template <class... Functions>
+overloaded(Functions...) -> overloaded<Functions...>;
+
+// The number of its answer, if the client waits for one.
+std::optional<std::int64_t> request_of(const wire::command& what) {
+  return std::visit(overloaded{
+                        [](const wire::pong&) -> std::optional<std::int64_t> { return std::nullopt; },
+                        [](const acknowledge&) -> std::optional<std::int64_t> { return std::nullopt; },
+                        [](const wire::connect& command) { return command.request; },
+                        [](const wire::refresh_token& command) { return command.request; },
+                        [](const auto& command) { return command.origin.request; },
+                    },
+                    what);
+}
+
+error_code code_of(const token_fault& fault) {
+  return fault.expired ? error_code::token_expired : error_code::unauthenticated;
+}
+
+} // namespace
+
+void session::begin(session_home& home, loose_socket socket, websocket_upgrade upgrade,
+                    const std::optional<token_claims>& claims) {
+  auto self = std::make_shared<session>(home, claims);
+  self->channel_ = make_plain_channel(home.loops.context(home.index), std::move(socket), std::move(upgrade), *self,
+                                      home.rules.connections.close_timeout);
+  if (!self->channel_) return;
+  home.sessions.insert(self);
+  self->channel_->open();
+}
+
+session::session(session_home& home, const std::optional<token_claims>& claims)
+    : loops_{home.loops}, home_{&home}, id_{connection_id::make()}, loop_{static_cast<std::uint32_t>(home.index)} {
+  if (!claims) return;
+  user_id_ = claims->user;
+  tier_ = claims->tier;
+}
+
+// -- the port ------------------------------------------------------------------------------------
+
+template <class Function>
+void session::on_loop(Function function) {
+  if (loops_.current() == loop_) return function(*this);
+  loops_.post(loop_, [self = shared_from_this(), function = std::move(function)]() mutable { function(*self); });
+}
+
+void session::send(frame text) {
+  on_loop([text = std::move(text)](session& self) mutable {
+    if (self.phase_ >= phase::closing) return;
+    // A `connect` is answered with the reply to it; whoever was greeted unasked may still ask.
+    if (self.phase_ == phase::awaiting_user && !self.greeting_ && self.queued_bytes_ == 0) self.greeting_ = text;
+    self.queue(std::move(text));
+  });
+}
+
+void session::ping(std::uint64_t nonce) {
+  on_loop([nonce](session& self) {
+    if (self.phase_ != phase::awaiting_user && self.phase_ != phase::admitted) return;
+    self.channel_->ping(nonce);
+    if (self.json_ping_) self.queue(std::make_shared<const std::string>(wire::ping()));
+  });
+}
+
+void session::admit(caf::strong_actor_ptr user) {
+  on_loop([user = caf::actor_cast<user_actor>(std::move(user))](session& self) mutable {
+    if (!self.announced_ || self.user_) return;
+    if (self.phase_ == phase::ended) {
+      self.announced_ = false;
+      self.disarm();
+      caf::anon_send(user, session_closed{self.id_});
+      return;
+    }
+    self.user_ = std::move(user);
+    if (self.phase_ != phase::awaiting_user) return;
+    self.phase_ = phase::admitted;
+    self.disarm();
+    self.channel_->limit_messages(self.rules().frame_bytes_max);
+    self.read_next();
+  });
+}
+
+void session::close(close_reason reason) {
+  on_loop([reason = std::move(reason)](session& self) { self.close_now(reason); });
+}
+
+// -- what clients say ----------------------------------------------------------------------------
+
+void session::on_open() {
+  channel_->limit_messages(rules().frame_bytes_max_unauthenticated);
+  if (!user_id_.value.empty()) return announce(std::nullopt);
+  phase_ = phase::awaiting_token;
+  arm(rules().authentication_timeout);
+  read_next();
+}
+
+void session::on_message(std::string_view text, bool is_text) {
+  reading_ = false;
+  if (phase_ >= phase::closing) return;
+  if (!is_text) {
+    on_bad_frame({std::nullopt, {error_code::bad_frame, "frames are text, and this one is binary", {}, {}}});
+  } else {
+    auto decoded = wire::decode(text, id_);
+    if (const auto* refused = std::get_if<wire::refusal>(&decoded))
+      on_bad_frame(*refused);
+    else if (phase_ == phase::awaiting_token)
+      introduce(std::get<wire::command>(std::move(decoded)));
+    else
+      obey(std::get<wire::command>(std::move(decoded)));
+  }
+  read_next();
+}
+
+void session::on_pong(std::string_view payload) {
+  std::uint64_t nonce = 0;
+  std::from_chars(payload.data(), payload.data() + payload.size(), nonce);
+  if (user_) caf::anon_send(user_, pong_received{id_, nonce});
+}
+
+void session::introduce(wire::command&& what) {
+  if (const auto* greeting = std::get_if<wire::connect>(&what)) return on_connect(*greeting);
+  refuse(request_of(what), error_code::unauthenticated, "the first frame must be a connect with a token");
+}
+
+void session::on_connect(const wire::connect& what) {
+  if (!what.token) return refuse(what.request, error_code::unauthenticated, "this connect has no token");
+  const auto verdict = verify_token(*what.token, rules().tokens, utc_now());
+  if (const auto* fault = std::get_if<token_fault>(&verdict)) {
+    refuse(what.request, code_of(*fault), fault->reason);
+    return close_now({close_code::invalid_token, fault->reason, {}});
+  }
+  const auto& claims = std::get<token_claims>(verdict);
+  user_id_ = claims.user;
+  tier_ = claims.tier;
+  json_ping_ = what.json_ping;
+  announce(what.request);
+}
+
+void session::announce(std::optional<std::int64_t> connect_request) {
+  phase_ = phase::awaiting_user;
+  announced_ = true;
+  arm(rules().authentication_timeout);
+  const auto& directories = home_->rules.behind.directories;
+  caf::anon_send(
+      directories[home_of(user_id_, directories.size())],
+      session_opened{id_, user_id_, std::exchange(tier_, {}), session_link{weak_from_this()}, connect_request});
+}
+
+void session::obey(wire::command&& what) {
+  if (const auto* greeting = std::get_if<wire::connect>(&what)) return on_late_connect(*greeting);
+  greeting_.reset();
+  std::visit(
+      [this]<class Command>(Command& command) {
+        if constexpr (std::is_same_v<Command, wire::refresh_token>)
+          on_refresh_token(command);
+        else if constexpr (std::is_same_v<Command, wire::pong>)
+          caf::anon_send(user_, pong_received{id_, 0});
+        else if constexpr (!std::is_same_v<Command, wire::connect>)
+          caf::anon_send(user_, std::move(command));
+      },
+      what);
+}
+
+void session::on_late_connect(const wire::connect& what) {
+  const auto greeting = std::exchange(greeting_, nullptr);
+  if (!greeting) return refuse(what.request, error_code::bad_request, "connect comes once, as the first frame");
+  json_ping_ = what.json_ping;
+  answer(what.request, *greeting);
+}
+
+void session::on_refresh_token(const wire::refresh_token& what) {
+  const auto verdict = verify_token(what.token, rules().tokens, utc_now());
+  if (const auto* fault = std::get_if<token_fault>(&verdict))
+    return refuse(what.request, code_of(*fault), fault->reason);
+  const auto& claims = std::get<token_claims>(verdict);
+  if (claims.user != user_id_)
+    return refuse(what.request, error_code::forbidden, "the new token names another user than this connection's");
+  answer(what.request, wire::refreshed(claims.expires_at));
+}
+
+void session::on_bad_frame(const wire::refusal& what) {
+  // Only what is no frame at all is held against the client: a command may be newer than we are, or merely wrong.
+  if (what.error.code == error_code::bad_frame && ++bad_frames_ > rules().bad_frames_max)
+    return close_now({close_code::too_many_bad_frames, "too many bad frames", {}});
+  queue(std::make_shared<const std::string>(wire::reply(what.request, what.error)));
+}
+
+// -- what is sent --------------------------------------------------------------------------------
+
+void session::answer(std::optional<std::int64_t> request, std::string_view result) {
+  if (request) queue(std::make_shared<const std::string>(wire::reply(*request, result)));
+}
+
+void session::refuse(std::optional<std::int64_t> request, error_code code, std::string message) {
+  queue(std::make_shared<const std::string>(
+      wire::reply(request, command_error{code, std::move(message), std::nullopt, std::nullopt})));
+}
+
+void session::queue(frame text) {
+  const auto bytes = text->size() + frame_overhead;
+  // What is being written is not counted, and one frame may wait whatever its size: a frame longer than the limit could
+  // never be sent otherwise.
+  const auto waiting_bytes = queued_bytes_ - writing_bytes_;
+  if (waiting_bytes > 0 && waiting_bytes + bytes > rules().queue_bytes_max) return close_slow();
+  queued_bytes_ += bytes;
+  waiting_.push_back(std::move(text));
+  write_next();
+}
+
+void session::write_next() {
+  if (writing_bytes_ > 0) return;
+  if (head_ < waiting_.size()) {
+    auto next = std::move(waiting_[head_++]);
+    if (head_ == waiting_.size()) {
+      waiting_.clear();
+      if (waiting_.capacity() > 16) waiting_.shrink_to_fit();
+      head_ = 0;
+    } else if (head_ >= 64 && head_ * 2 >= waiting_.size()) {
+      waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+    writing_bytes_ = next->size() + frame_overhead;
+    channel_->write(std::move(next));
+  } else if (closing_with_) {
+    const auto reason = std::move(closing_with_);
+    channel_->close(reason->code, reason->text);
+  }
+}
+
+void session::on_written() {
+  queued_bytes_ -= std::exchange(writing_bytes_, 0);
+  write_next();
+  if (queued_bytes_ > pause_bytes) return;
+  excused_ = false;
+  if (!std::exchange(paused_, false) || phase_ >= phase::closing) return;
+  if (phase_ == phase::admitted) disarm();
+  read_next();
+}
+
+// -- what is read --------------------------------------------------------------------------------
+
+void session::read_next() {
+  if (reading_ || paused_ || (phase_ != phase::awaiting_token && phase_ != phase::admitted)) return;
+  if (queued_bytes_ > pause_bytes && !excused_) return pause();
+  reading_ = true;
+  channel_->read();
+}
+
+void session::pause() {
+  paused_ = true;
+  // Before a token there is a deadline already, and it is the stricter one.
+  if (phase_ != phase::admitted) return;
+  acknowledged_ = channel_->bytes_acknowledged();
+  arm(rules().pause_max);
+}
+
+// A reader that is slow but moves is not hung: its pongs must be read again before its user takes it for dead. What it
+// can still make us keep is bounded by the queue.
+void session::on_pause_max() {
+  if (channel_->bytes_acknowledged() == acknowledged_) return close_slow();
+  paused_ = false;
+  excused_ = true;
+  read_next();
+}
+
+// -- how it ends ---------------------------------------------------------------------------------
+
+void session::close_now(const close_reason& reason) {
+  if (phase_ >= phase::closing) return;
+  if (phase_ == phase::opening) return drop();
+  phase_ = phase::closing;
+  greeting_.reset();
+  closing_with_ = std::make_unique<close_reason>(reason);
+  arm(rules().close_timeout);
+  auto text = std::make_shared<const std::string>(wire::disconnect(reason));
+  queued_bytes_ += text->size() + frame_overhead;
+  waiting_.push_back(std::move(text));
+  write_next();
+}
+
+void session::close_slow() {
+  waiting_.clear();
+  head_ = 0;
+  queued_bytes_ = writing_bytes_;
+  close_now({close_code::slow_consumer, "the client reads too slowly", {}});
+}
+
+void session::drop() {
+  if (channel_) channel_->drop();
+  end();
+}
+
+void session::on_gone() { end(); }
+
+void session::end() {
+  if (phase_ == phase::ended) return;
+  const auto self = shared_from_this();
+  phase_ = phase::ended;
+  channel_.reset();
+  closing_with_.reset();
+  greeting_.reset();
+  waiting_ = {};
+  disarm();
+  if (user_) {
+    announced_ = false;
+    caf::anon_send(std::exchange(user_, {}), session_closed{id_});
+  } else if (announced_) {
+    arm(claim_max);
+  }
+  auto& home = *std::exchange(home_, nullptr);
+  home.sessions.erase(self);
+  if (home.on_left) home.on_left();
+}
+
+// -- time ----------------------------------------------------------------------------------------
+
+void session::arm(std::chrono::milliseconds delay) {
+  const auto turn = ++turn_;
+  timer_ = std::make_unique<timer>(loops_.context(loop_).get_executor(), delay);
+  timer_->async_wait([self = shared_from_this(), turn](const boost::system::error_code& error) {
+    if (!error && turn == self->turn_) self->on_deadline();
+  });
+}
+
+void session::disarm() {
+  ++turn_;
+  timer_.reset();
+}
+
+void session::on_deadline() {
+  timer_.reset();
+  switch (phase_) {
+  case phase::opening:
+  case phase::ended:
+    break;
+  case phase::awaiting_token:
+    return close_now({close_code::never_authenticated, "no token came in time", {}});
+  case phase::awaiting_user:
+    return close_now({close_code::state_lost, "the user's state did not answer in time", {}});
+  case phase::admitted:
+    return on_pause_max();
+  case phase::closing:
+    return drop();
+  }
+}
+
+} // namespace gangway

@@ -1,0 +1,158 @@
+#pragma once
+
+/// A session: one client's WebSocket from its upgrade to its end, and the port through which actors reach it.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "net/doors.hpp"
+#include "net/event_loops.hpp"
+#include "net/jwt.hpp"
+#include "net/websocket.hpp"
+#include "protocol/session_link.hpp"
+#include "protocol/wire.hpp"
+
+namespace gangway {
+
+class session;
+
+/// One loop's sessions, and what they go by. Touched on that loop alone; outlives every session that has not ended.
+struct session_home {
+  event_loops& loops;
+  std::size_t index; ///< of the loop
+  const doors& rules;
+  std::unordered_set<std::shared_ptr<session>> sessions{};
+  std::function<void()> on_left{}; ///< a session has ended
+};
+
+/// Speaks the session's half of the protocol: authentication by `connect`, `token.refresh`, pings and pongs, what is no
+/// frame, and the limits. Every other command goes to the user actor as it stands.
+///
+/// | phase          | begins with                | reads | ends with                                        |
+/// |----------------|----------------------------|-------|--------------------------------------------------|
+/// | opening        | the upgrade                | no    | the 101 is sent                                  |
+/// | awaiting_token | 101, no token yet          | yes   | a good `connect`, or 4502 in time                |
+/// | awaiting_user  | `session_opened` is sent   | no    | `admit`                                          |
+/// | admitted       | `admit`                    | yes   | either side closes                               |
+/// | closing        | we close                   | no    | the closing handshake, or `close_timeout`        |
+/// | ended          | the socket is gone         | no    |                                                  |
+///
+/// A user that was told `session_opened` and admits is told `session_closed`, exactly once, whatever happens in
+/// between: a session that ends before `admit` stays reachable for `claim_max`, and answers a late `admit` with
+/// `session_closed`.
+///
+/// Lives on one loop. The functions of `session_port` may be called from any thread: on the loop they act at once, from
+/// elsewhere they are posted, so that one caller's calls keep their order.
+class session final : public session_port, public websocket_handler, public std::enable_shared_from_this<session> {
+public:
+  /// Reading pauses while more than this waits to be sent.
+  static constexpr std::size_t pause_bytes = 64 * 1024;
+
+  /// What a waiting frame costs beyond its text, so that a million tiny frames are not free.
+  static constexpr std::size_t frame_overhead = 64;
+
+  /// How long an ended session waits to be claimed: longer than a loop may be blocked (`loop.stall_max`).
+  static constexpr std::chrono::seconds claim_max{60};
+
+  /// Begins a session on the loop of `home`, authenticated by `claims` or, without, by its first frame.
+  /// @pre called on that loop
+  static void begin(session_home& home, loose_socket socket, websocket_upgrade upgrade,
+                    const std::optional<token_claims>& claims);
+
+  session(session_home& home, const std::optional<token_claims>& claims);
+
+  void send(frame text) override;
+  void ping(std::uint64_t nonce) override;
+  void admit(caf::strong_actor_ptr user) override;
+  void close(close_reason reason) override;
+
+  /// Ends at once, without a word to the client.
+  /// @pre called on the session's loop
+  void drop();
+
+  void on_open() override;
+  void on_message(std::string_view text, bool is_text) override;
+  void on_pong(std::string_view payload) override;
+  void on_written() override;
+  void on_gone() override;
+
+private:
+  using timer =
+      boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
+                                        boost::asio::io_context::executor_type>;
+
+  enum class phase : std::uint8_t { opening, awaiting_token, awaiting_user, admitted, closing, ended };
+
+  template <class Function>
+  void on_loop(Function function);
+
+  const connection_rules& rules() const { return home_->rules.connections; }
+
+  // what clients say
+  void introduce(wire::command&& what);
+  void obey(wire::command&& what);
+  void on_connect(const wire::connect& what);
+  void on_late_connect(const wire::connect& what);
+  void on_refresh_token(const wire::refresh_token& what);
+  void on_bad_frame(const wire::refusal& what);
+  void announce(std::optional<std::int64_t> connect_request);
+
+  // what is sent
+  void answer(std::optional<std::int64_t> request, std::string_view result);
+  void refuse(std::optional<std::int64_t> request, error_code code, std::string message);
+  void queue(frame text);
+  void write_next();
+
+  // what is read
+  void read_next();
+  void pause();
+  void on_pause_max();
+
+  // how it ends
+  void close_now(const close_reason& reason);
+  void close_slow();
+  void end();
+
+  void arm(std::chrono::milliseconds delay);
+  void disarm();
+  void on_deadline();
+
+  event_loops& loops_;
+  session_home* home_; // null once ended
+  connection_id id_;
+  user_id user_id_;
+  std::string tier_;
+  user_actor user_;
+  std::shared_ptr<websocket_channel> channel_;
+
+  std::vector<frame> waiting_; // from `head_` on
+  std::size_t head_ = 0;
+  std::size_t queued_bytes_ = 0; // waiting and being written
+  std::size_t writing_bytes_ = 0;
+
+  frame greeting_; // until the first command, which may be a `connect` that asks for it again
+  std::unique_ptr<close_reason> closing_with_;
+  std::unique_ptr<timer> timer_;
+  std::uint64_t acknowledged_ = 0; // by the peer's kernel, when reading paused
+  std::uint32_t turn_ = 0;         // of the timer: one that expired may still be on its way when it is disarmed
+  std::uint32_t bad_frames_ = 0;
+  std::uint32_t loop_;
+  phase phase_ = phase::opening;
+  bool announced_ = false; // and nobody was told `session_closed` yet
+  bool reading_ = false;
+  bool paused_ = false;
+  bool excused_ = false; // a slow reader that moves: reading goes on until its queue is short again
+  bool json_ping_ = false;
+};
+
+} // namespace gangway

@@ -1,0 +1,115 @@
+#pragma once
+
+/// A WebSocket as a session sees it. The one file that instantiates Beast's stream is behind this page, since that
+/// takes a minute to compile: `websocket_plain.cpp`.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <unistd.h>
+
+#include "protocol/errors.hpp"
+#include "protocol/vocabulary.hpp"
+
+namespace gangway {
+
+/// A connected TCP socket that belongs to no loop: on its way from one to another. Closed if nobody takes it.
+class loose_socket {
+public:
+  loose_socket(int descriptor, bool is_v6) noexcept : descriptor_{descriptor}, is_v6_{is_v6} {}
+
+  loose_socket(loose_socket&& other) noexcept
+      : descriptor_{std::exchange(other.descriptor_, -1)}, is_v6_{other.is_v6_} {}
+
+  loose_socket& operator=(loose_socket&&) = delete;
+
+  ~loose_socket() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  bool is_v6() const noexcept { return is_v6_; }
+
+  /// Returns the descriptor, which is the caller's to close from now on.
+  int take() noexcept { return std::exchange(descriptor_, -1); }
+
+private:
+  int descriptor_;
+  bool is_v6_;
+};
+
+/// What the client's HTTP request said that the answer to it (101) depends on.
+struct websocket_upgrade {
+  std::string key;              ///< `Sec-WebSocket-Key`
+  bool with_subprotocol = true; ///< whether it offered our subprotocol, which is echoed then
+};
+
+/// Who hears of what a WebSocket does. Everything is called on the socket's loop, never from within a call to the
+/// channel.
+class websocket_handler {
+public:
+  virtual ~websocket_handler() = default;
+
+  /// The 101 is out.
+  virtual void on_open() = 0;
+
+  /// The message that was asked for with `read`. `text` is well-formed UTF-8 if `is_text`, and gone after the call.
+  virtual void on_message(std::string_view text, bool is_text) = 0;
+
+  /// A pong came in, while a `read` was waiting.
+  virtual void on_pong(std::string_view payload) = 0;
+
+  /// The frame given to `write` is with the kernel.
+  virtual void on_written() = 0;
+
+  /// The connection is over, whoever ended it and however. Called once; nothing follows it.
+  virtual void on_gone() = 0;
+};
+
+/// One WebSocket on its loop: single steps, no queue, no decision. Not thread-safe. Pings from the peer are answered,
+/// its close is answered, and what RFC 6455 calls a failed connection is failed (1002, 1007, 1009) while a `read`
+/// waits.
+class websocket_channel {
+public:
+  virtual ~websocket_channel() = default;
+
+  /// Sends the 101.
+  virtual void open() = 0;
+
+  /// Asks for the next message. Between messages nothing is read from the socket, no pong and no end either.
+  /// @pre no other `read` waits
+  virtual void read() = 0;
+
+  /// Sends a text message, kept alive until `on_written`.
+  /// @pre no other `write` waits
+  virtual void write(frame text) = 0;
+
+  /// Sends a ping that carries `nonce` in decimal digits; while one is being sent, only the last of the others is kept.
+  virtual void ping(std::uint64_t nonce) = 0;
+
+  /// Sends a close frame behind the message being written and waits for the peer's.
+  virtual void close(close_code code, std::string_view text) = 0;
+
+  /// Ends the connection with a reset, so that the kernel keeps nothing of it. No call to the handler follows.
+  virtual void drop() = 0;
+
+  /// Allows messages of up to `bytes`; a longer one closes with 1009.
+  virtual void limit_messages(std::size_t bytes) = 0;
+
+  /// Returns how many bytes the peer has acknowledged: whether a slow reader moves at all.
+  virtual std::uint64_t bytes_acknowledged() = 0;
+};
+
+/// Returns a channel over plain TCP, whose `handler` must live until `on_gone` or `drop`. Null if the descriptor is of
+/// no use any more. `close_timeout` bounds closing handshakes that the peer begins, and failed connections.
+/// @pre called on the loop of `context`
+std::shared_ptr<websocket_channel> make_plain_channel(boost::asio::io_context& context, loose_socket socket,
+                                                      websocket_upgrade upgrade, websocket_handler& handler,
+                                                      std::chrono::milliseconds close_timeout);
+
+} // namespace gangway
