@@ -1,0 +1,175 @@
+#pragma once
+
+/// The table of options: each named once, with what it does and what it may be. To add one, add its member to
+/// `settings`, its line here, and write `config/gangway.toml` anew (`gangwayd --print-config`).
+
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include "config/settings.hpp"
+
+namespace gangway {
+
+/// What is known of an option besides its value.
+struct option {
+  std::string_view key; ///< as in TOML, dotted: "heartbeat.interval"
+  std::string_view says;
+  std::int64_t least = 0; ///< of a number, of milliseconds, of bytes
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  std::string_view one_of = {}; ///< the words that a string may be, separated by ", "; any if empty
+  bool secret = false;
+};
+
+namespace option_bounds {
+inline constexpr std::int64_t soon = 10, second = 1'000, minute = 60'000, hour = 3'600'000, day = 24 * hour;
+inline constexpr std::int64_t kibibyte = 1'024, mebibyte = 1'024 * kibibyte;
+} // namespace option_bounds
+
+/// Shows each option to `visit(option, value)`, and each section before its options to `visit.section(name, says)`, in
+/// the order in which they are printed. `Settings` is `settings` or `const settings`. Agents are shown by
+/// `visit_agent`.
+template <class Settings, class Visitor>
+void visit_settings(Settings& values, Visitor&& visit) {
+  using namespace option_bounds;
+
+  visit({.key = "listen",
+         .says = "Where clients connect: an address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"."},
+        values.listen);
+  visit({.key = "environment",
+         .says = "\"auto\" is production on Cloud Run and Kubernetes, development elsewhere.",
+         .one_of = "auto, development, staging, production"},
+        values.environment);
+  visit({.key = "origins",
+         .says = "Web origins whose pages may connect, such as \"https://chat.example.com\"; pages of the same host "
+                 "always may."},
+        values.origins);
+
+  visit.section("admin", "The second door: status, metrics and the console.");
+  visit({.key = "admin.listen", .says = "Where operators connect; keep it where clients cannot reach it."},
+        values.admin.listen);
+  visit({.key = "admin.role", .says = "The role that a token must carry for every request there."}, values.admin.role);
+
+  visit.section("auth", "Who may connect: tokens (JWT), signed with HS256.");
+  visit({.key = "auth.secret",
+         .says = "What tokens are signed with, at least 32 bytes. Better given by auth.secret_file or the environment.",
+         .secret = true},
+        values.auth.secret);
+  visit({.key = "auth.secret_file",
+         .says = "A file that holds the secret, such as a mounted one; a line end after it does not count."},
+        values.auth.secret_file);
+  visit({.key = "auth.issuer", .says = "What `iss` must be, if set."}, values.auth.issuer);
+  visit({.key = "auth.audience", .says = "What `aud` must contain, if set."}, values.auth.audience);
+  visit({.key = "auth.timeout",
+         .says = "How long a connection may stay without a valid token.",
+         .least = soon,
+         .most = hour},
+        values.auth.timeout);
+  visit({.key = "auth.leeway",
+         .says = "How far the clock of the token's maker may be off.",
+         .least = 0,
+         .most = 10 * minute},
+        values.auth.leeway);
+
+  visit.section("store", "The durable log of threads and events.");
+  visit({.key = "store.path", .says = "The database's file; its folder must exist. Use a local disk."},
+        values.store.path);
+
+  visit.section("limits", "What one user may have.");
+  visit({.key = "limits.managers_per_user",
+         .says = "Threads that one user may have open at a time.",
+         .least = 1,
+         .most = 100'000},
+        values.limits.managers_per_user);
+  visit({.key = "limits.connections_per_user",
+         .says = "WebSocket connections that one user may have at a time.",
+         .least = 1,
+         .most = 100'000},
+        values.limits.connections_per_user);
+
+  visit.section("manager", "The live half of a thread.");
+  visit({.key = "manager.linger",
+         .says = "How long a thread stays open without a connection and without a run.",
+         .least = 0,
+         .most = day},
+        values.manager.linger);
+  visit({.key = "manager.retire_timeout",
+         .says = "How long a thread's manager may take to end before it is made to.",
+         .least = soon,
+         .most = hour},
+        values.manager.retire_timeout);
+
+  visit.section("heartbeat", "How dead connections are found.");
+  visit({.key = "heartbeat.interval", .says = "How often a connection is pinged.", .least = soon, .most = hour},
+        values.heartbeat.interval);
+  visit({.key = "heartbeat.timeout",
+         .says = "How long its answer may take; shorter than the interval.",
+         .least = soon,
+         .most = hour},
+        values.heartbeat.timeout);
+
+  visit.section("client", "What one connection may cost.");
+  visit({.key = "client.queue_bytes_max",
+         .says = "Bytes that may wait for a slow reader before it is disconnected (4008); it can resume.",
+         .least = 4 * kibibyte,
+         .most = 1'024 * mebibyte},
+        values.client.queue_bytes_max);
+  visit({.key = "client.frame_bytes_max",
+         .says = "The largest frame a client may send; 64KiB at most before it has authenticated.",
+         .least = kibibyte,
+         .most = 64 * mebibyte},
+        values.client.frame_bytes_max);
+  visit({.key = "client.bad_frames_max",
+         .says = "Frames that cannot be read, before the connection is closed (4003).",
+         .least = 1,
+         .most = 1'000'000},
+        values.client.bad_frames_max);
+  visit({.key = "client.handshake_timeout",
+         .says = "How long a client may take to send its HTTP request.",
+         .least = soon,
+         .most = hour},
+        values.client.handshake_timeout);
+  visit({.key = "client.reconnect_jitter_max",
+         .says = "Clients wait a random time up to this before they reconnect, so that they do not come all at once.",
+         .least = 0,
+         .most = hour},
+        values.client.reconnect_jitter_max);
+
+  visit.section("loop", "The event loops that carry sockets and actors.");
+  visit({.key = "loop.threads", .says = "How many; 0 is one per core.", .least = 0, .most = 256}, values.loop.threads);
+  visit({.key = "loop.stall_max",
+         .says = "A loop that is silent for this long is broken: the process ends, to be started again by its runner.",
+         .least = 10 * soon,
+         .most = hour},
+        values.loop.stall_max);
+
+  visit.section("log", "Lines on standard error.");
+  visit({.key = "log.level", .says = "The least that is written.", .one_of = "debug, info, warning, error"},
+        values.log.level);
+  visit({.key = "log.format",
+         .says = "How: \"auto\" is text on a terminal and one JSON object per line elsewhere.",
+         .one_of = "auto, text, json"},
+        values.log.format);
+
+  visit.section("shutdown", "Leaving in good order, at SIGTERM.");
+  visit({.key = "shutdown.timeout", .says = "How long it may take in all.", .least = soon, .most = hour},
+        values.shutdown.timeout);
+  visit({.key = "shutdown.batch_size",
+         .says = "Connections are told to go elsewhere in batches: how many at a time.",
+         .least = 1,
+         .most = 1'000'000},
+        values.shutdown.batch_size);
+  visit({.key = "shutdown.batch_interval", .says = "The time from one batch to the next.", .least = 0, .most = hour},
+        values.shutdown.batch_interval);
+}
+
+/// Shows each option of one `[[agents]]` entry.
+template <class Agent, class Visitor>
+void visit_agent(Agent& agent, Visitor&& visit) {
+  visit({.key = "agents.name", .says = "What clients call it: letters, digits, _ and -, at most 64."}, agent.name);
+  visit({.key = "agents.kind",
+         .says = "\"builtin\" needs no network; it streams answers and has a calculator, a clock and a search."},
+        agent.kind);
+}
+
+} // namespace gangway

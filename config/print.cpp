@@ -1,0 +1,95 @@
+#include "config/configuration.hpp"
+#include "config/options.hpp"
+#include "config/values.hpp"
+
+namespace gangway {
+
+namespace {
+
+constexpr std::string_view preamble =
+    R"(# Gangway's options: what each does, and its value. `gangwayd --print-config` writes this page with the values in force.
+#
+# Each can be set by an environment variable as well, which wins: GANGWAY_ and the key in capitals, with _ for the dots
+# (heartbeat.interval: GANGWAY_HEARTBEAT_INTERVAL), lists separated by commas. Agents are set in the file alone.
+# Durations have a unit, "1500ms", "25s", "5m" or "1h"; sizes may have one, "64KiB" or "1MiB".
+
+)";
+
+/// Quotes a TOML basic string. Control characters other than these do not pass validation, but must not break the page.
+std::string quote(std::string_view text) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string result = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      result.append({'\\', c});
+    } else if (byte < 0x20 || byte == 0x7f) {
+      result.append("\\u00").append({digits[byte >> 4], digits[byte & 15]});
+    } else {
+      result += c;
+    }
+  }
+  return result + '"';
+}
+
+std::string print(const std::string& value) { return quote(value); }
+std::string print(std::uint32_t value) { return std::to_string(value); }
+std::string print(duration value) { return quote(to_string(value)); }
+std::string print(byte_size value) { return quote(to_string(value)); }
+
+std::string print(const std::vector<std::string>& values) {
+  std::string result = "[";
+  for (const auto& value : values)
+    result += (result.size() > 1 ? ", " : "") + quote(value);
+  return result + ']';
+}
+
+template <class Value>
+std::string print_bounds(const option& about, const Value&) {
+  if constexpr (std::is_same_v<Value, std::uint32_t>)
+    return " " + std::to_string(about.least) + " to " + std::to_string(about.most) + ".";
+  else if constexpr (std::is_same_v<Value, duration>)
+    return " " + to_string(duration{about.least}) + " to " + to_string(duration{about.most}) + ".";
+  else if constexpr (std::is_same_v<Value, byte_size>)
+    return " " + to_string(byte_size{static_cast<std::uint64_t>(about.least)}) + " to "
+           + to_string(byte_size{static_cast<std::uint64_t>(about.most)}) + ".";
+  else if (!about.one_of.empty())
+    return " One of " + std::string{about.one_of} + ".";
+  return {};
+}
+
+struct printer {
+  std::string& page;
+  bool redact;
+
+  void section(std::string_view name, std::string_view says) {
+    page.append("\n# ").append(says).append("\n[").append(name).append("]\n");
+  }
+
+  template <class Value>
+  void operator()(const option& about, const Value& value) {
+    auto printed = print(value);
+    if (about.secret && redact && printed != quote("")) printed = quote("(hidden)");
+    const auto name = about.key.substr(about.key.rfind('.') + 1);
+    page.append("# ").append(about.says).append(print_bounds(about, value)).append("\n");
+    page.append(name).append(" = ").append(printed).append("\n");
+  }
+};
+
+} // namespace
+
+std::string print_settings(const settings& values, bool redact) {
+  auto shown = values;
+  // A secret that came from a file is named by the file; both together would be refused.
+  if (!shown.auth.secret_file.empty()) shown.auth.secret.clear();
+  std::string page{preamble};
+  visit_settings(shown, printer{page, redact});
+  for (const auto& agent : shown.agents) {
+    page.append(
+        "\n# One of these for each agent that clients may name; the first is who answers otherwise.\n[[agents]]\n");
+    visit_agent(agent, printer{page, redact});
+  }
+  return page;
+}
+
+} // namespace gangway

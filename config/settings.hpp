@@ -1,0 +1,93 @@
+#pragma once
+
+/// Every option of gangwayd with its default. `config/options.hpp` names each once, says what it does and what it may
+/// be; reading, checking, `--print-config` and `gangway.toml` all come from there.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gangway {
+
+/// A length of time as people write it: "25s", "1500ms", "5m".
+using duration = std::chrono::milliseconds;
+
+/// A number of bytes as people write it: "1MiB", "64KiB", 4096.
+struct byte_size {
+  std::uint64_t bytes = 0;
+  friend bool operator==(const byte_size&, const byte_size&) = default;
+};
+
+/// What gangwayd runs by. Sections are nested structs; `visit_settings` names each option once.
+struct settings {
+  std::string listen = "127.0.0.1:8080";
+  std::string environment = "auto"; ///< development, staging or production once loaded
+  std::vector<std::string> origins;
+
+  struct {
+    std::string listen = "127.0.0.1:8081";
+    std::string role = "gangway_admin";
+  } admin;
+
+  struct {
+    std::string secret;
+    std::string secret_file; ///< read into `secret` when the settings are loaded
+    std::string issuer;
+    std::string audience;
+    duration timeout{10'000};
+    duration leeway{60'000};
+  } auth;
+
+  struct {
+    std::string path = "gangway.db";
+  } store;
+
+  struct {
+    std::uint32_t managers_per_user = 20;
+    std::uint32_t connections_per_user = 64;
+  } limits;
+
+  struct {
+    duration linger{60'000};
+    duration retire_timeout{5'000};
+  } manager;
+
+  struct {
+    duration interval{25'000};
+    duration timeout{10'000};
+  } heartbeat;
+
+  struct {
+    byte_size queue_bytes_max{1024 * 1024};
+    byte_size frame_bytes_max{1024 * 1024};
+    std::uint32_t bad_frames_max = 16;
+    duration handshake_timeout{10'000};
+    duration reconnect_jitter_max{2'000};
+  } client;
+
+  struct {
+    std::uint32_t threads = 0; ///< 0: one per core
+    duration stall_max{30'000};
+  } loop;
+
+  struct {
+    std::string level = "info";
+    std::string format = "auto"; ///< auto (text on a terminal, else json), text, json
+  } log;
+
+  struct {
+    duration timeout{30'000};
+    std::uint32_t batch_size = 100;
+    duration batch_interval{100};
+  } shutdown;
+
+  struct agent {
+    std::string name = "builtin";
+    std::string kind = "builtin";
+    friend bool operator==(const agent&, const agent&) = default;
+  };
+  std::vector<agent> agents{agent{}};
+};
+
+} // namespace gangway

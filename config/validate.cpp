@@ -1,0 +1,137 @@
+#include "config/checks.hpp"
+#include "config/configuration.hpp"
+#include "config/values.hpp"
+
+#include <algorithm>
+
+namespace gangway {
+
+namespace {
+
+constexpr std::size_t secret_bytes_min = 32; // RFC 7518, 3.2: a key at least as long as the hash
+
+template <class Value, class Print>
+std::string complain_about_range(const option& about, Value value, Print print) {
+  if (value >= about.least && value <= about.most) return {};
+  return "must be between " + print(about.least) + " and " + print(about.most) + ", not " + print(value);
+}
+
+bool is_one_of(std::string_view words, std::string_view value) {
+  while (!words.empty()) {
+    const auto end = std::min(words.find(", "), words.size());
+    if (words.substr(0, end) == value) return true;
+    words.remove_prefix(std::min(end + 2, words.size()));
+  }
+  return false;
+}
+
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+/// Whether `text` is an origin as browsers send it (RFC 6454, 6.2): scheme and host, perhaps a port, nothing after it.
+bool is_origin(std::string_view text) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!text.starts_with(scheme)) continue;
+    const auto host = text.substr(scheme.size());
+    return !host.empty() && host.front() != ':'
+           && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-:[]") == host.npos;
+  }
+  return false;
+}
+
+bool is_agent_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64
+         && text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == text.npos;
+}
+
+struct value_checker {
+  std::vector<std::string>& complaints;
+
+  void section(std::string_view, std::string_view) {}
+
+  template <class Value>
+  void operator()(const option& about, const Value& value) {
+    if (auto complaint = complain(about, value); !complaint.empty())
+      complaints.push_back(std::string{about.key} + " " + complaint);
+  }
+};
+
+} // namespace
+
+std::string complain(const option& about, const std::string& value) {
+  const auto instead = about.secret ? std::string{} : ", not \"" + value + '"';
+  if (has_control_characters(value)) return "must not contain control characters";
+  if (!about.one_of.empty() && !is_one_of(about.one_of, value))
+    return "must be one of " + std::string{about.one_of} + instead;
+  if (about.key.ends_with("listen") && !parse_endpoint(value))
+    return "must be an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"" + instead;
+  if ((about.key == "store.path" || about.key == "admin.role") && value.empty()) return "must not be empty";
+  if (about.key == "auth.secret" && !value.empty() && value.size() < secret_bytes_min)
+    return "must have at least 32 bytes";
+  if (about.key == "agents.name" && !is_agent_name(value)) return "must be 1 to 64 letters, digits, _ or -" + instead;
+  if (about.key == "agents.kind" && value != "builtin") {
+    if (is_one_of("openai, agui, webhook", value))
+      return '"' + value + "\" is not available in this version; \"builtin\" is";
+    return "must be \"builtin\"" + instead;
+  }
+  return {};
+}
+
+std::string complain(const option&, const std::vector<std::string>& values) {
+  // The only list there is holds origins.
+  for (const auto& value : values)
+    if (!is_origin(value))
+      return "must hold origins such as \"https://chat.example.com\" (lower case, nothing after the host or port), not "
+             "\""
+             + value + '"';
+  return {};
+}
+
+std::string complain(const option& about, std::uint32_t value) {
+  return complain_about_range(about, std::int64_t{value}, [](std::int64_t number) { return std::to_string(number); });
+}
+
+std::string complain(const option& about, duration value) {
+  return complain_about_range(about, std::int64_t{value.count()},
+                              [](std::int64_t milliseconds) { return to_string(duration{milliseconds}); });
+}
+
+std::string complain(const option& about, byte_size value) {
+  return complain_about_range(about, static_cast<std::int64_t>(value.bytes), [](std::int64_t bytes) {
+    return to_string(byte_size{static_cast<std::uint64_t>(bytes)});
+  });
+}
+
+std::vector<std::string> complain_about_relations(const settings& values, const std::set<std::string_view>& unknown) {
+  std::vector<std::string> result;
+  const auto require = [&](bool holds, std::initializer_list<std::string_view> keys, std::string complaint) {
+    const bool known = std::none_of(keys.begin(), keys.end(), [&](auto key) { return unknown.contains(key); });
+    if (!holds && known) result.push_back(std::move(complaint));
+  };
+
+  require(values.heartbeat.timeout < values.heartbeat.interval, {"heartbeat.timeout", "heartbeat.interval"},
+          "heartbeat.timeout (" + to_string(values.heartbeat.timeout) + ") must be shorter than heartbeat.interval ("
+              + to_string(values.heartbeat.interval) + ")");
+  const auto door = parse_endpoint(values.listen);
+  require(!door || door->port == 0 || door != parse_endpoint(values.admin.listen), {"listen", "admin.listen"},
+          "listen and admin.listen must differ, and are both \"" + values.listen + '"');
+
+  require(!values.agents.empty(), {"agents"}, "agents must name at least one");
+  for (auto agent = values.agents.begin(); agent != values.agents.end(); ++agent)
+    require(std::none_of(values.agents.begin(), agent, [&](const auto& other) { return other.name == agent->name; }),
+            {"agents", "agents.name"}, "agents must have different names, and two are \"" + agent->name + '"');
+  return result;
+}
+
+std::vector<std::string> validate(const settings& values) {
+  std::vector<std::string> result;
+  visit_settings(values, value_checker{result});
+  for (const auto& agent : values.agents)
+    visit_agent(agent, value_checker{result});
+  for (auto& complaint : complain_about_relations(values, {}))
+    result.push_back(std::move(complaint));
+  return result;
+}
+
+} // namespace gangway
