@@ -1,0 +1,40 @@
+#pragma once
+
+/// The way to a server's admin API: one GET, one answer.
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace gangway {
+
+/// What was answered.
+struct admin_answer {
+  unsigned status = 0;
+  std::string body;
+};
+
+/// Why there was no answer: nobody listens, nobody answers in time, or what answers does not speak HTTP.
+struct no_answer {
+  std::string reason;
+};
+
+/// Where and as whom to ask.
+struct admin_server {
+  std::string url = "http://127.0.0.1:8081"; ///< a path in it goes before ours, for servers behind a proxy
+  std::string token;                         ///< none if empty, as `gangwayd --dev` allows on loopback
+  std::chrono::milliseconds patience{10'000};
+};
+
+/// Returns what is wrong with the server's URL or token, or nothing. Only http is spoken: the admin listener has no TLS
+/// of its own and is reached on its own machine, or through a tunnel.
+std::string complain(const admin_server& server);
+
+/// Returns what the server answers to GET `path` with the query `parameters`. Blocks, for `server.patience` at most.
+/// @pre complain(server).empty()
+std::variant<admin_answer, no_answer> get(const admin_server& server, const std::string& path,
+                                          const std::vector<std::pair<std::string, std::string>>& parameters);
+
+} // namespace gangway

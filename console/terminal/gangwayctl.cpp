@@ -1,0 +1,199 @@
+/// gangwayctl: an operator's view of a server, and tokens for trying it.
+
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "config/configuration.hpp"
+#include "config/values.hpp"
+#include "console/terminal/admin_client.hpp"
+#include "console/terminal/render.hpp"
+#include "net/jwt.hpp"
+
+namespace {
+
+using namespace gangway;
+using nlohmann::json;
+
+/// What a script can tell from: good, the thing asked about is bad, the question was, nobody answered.
+enum exit_status : int { good = 0, bad = 1, usage = 2, not_reachable = 3 };
+
+int fail(exit_status status, const std::string& reason) {
+  std::cerr << "gangwayctl: " << reason << '\n';
+  return status;
+}
+
+// ---- token ---------------------------------------------------------------------------------------------------------
+
+struct token_request {
+  std::string user;
+  std::string tier;
+  std::vector<std::string> roles;
+  std::string expires = "1h";
+  std::string secret_from;
+  std::string config;
+  bool dev = false;
+};
+
+/// Returns the secret that tokens are signed with, or what to do about its absence.
+std::variant<std::string, token_fault> find_secret(const token_request& request, const settings& values) {
+  const auto from_file = [](const std::filesystem::path& file) -> std::variant<std::string, token_fault> {
+    auto secret = read_secret_file(file);
+    if (!secret) return token_fault{.reason = "the secret's file " + file.string() + " cannot be read"};
+    return std::move(*secret);
+  };
+  if (request.secret_from.starts_with("env:")) {
+    const auto name = request.secret_from.substr(4);
+    const auto* value = std::getenv(name.c_str());
+    if (!value || !*value) return token_fault{.reason = "the variable " + name + " is not set"};
+    return std::string{value};
+  }
+  if (!request.secret_from.empty()) return from_file(request.secret_from);
+  if (!values.auth.secret.empty()) return values.auth.secret;
+  if (request.dev) return from_file(development_secret_file(values));
+  return token_fault{.reason =
+                         "there is no secret to sign with: give --config FILE, GANGWAY_AUTH_SECRET, --secret-from, "
+                         "or --dev for a server that runs with --dev"};
+}
+
+int print_token(const token_request& request) {
+  if (!is_user_id(request.user))
+    return fail(usage, "--user must be 1 to 255 bytes of UTF-8 without control characters");
+  for (const auto& name : request.roles)
+    if (!is_user_id(name)) return fail(usage, "--role must be a name without control characters");
+  if (!request.tier.empty() && !is_user_id(request.tier))
+    return fail(usage, "--tier must be a name without control characters");
+  const auto lifetime = parse_duration(request.expires);
+  if (!lifetime || *lifetime < std::chrono::seconds{1} || *lifetime > std::chrono::hours{10 * 365 * 24})
+    return fail(usage, "--expires must be a duration from \"1s\" to ten years, such as \"1h\"");
+
+  const std::optional<std::filesystem::path> file =
+      request.config.empty() ? std::nullopt : std::optional<std::filesystem::path>{request.config};
+  const auto configuration = load_settings(file, process_environment());
+  for (const auto& warning : configuration.warnings)
+    std::cerr << "gangwayctl: " << warning << '\n';
+  if (!configuration.errors.empty()) {
+    for (const auto& error : configuration.errors)
+      fail(usage, error);
+    return usage;
+  }
+  const auto& auth = configuration.values.auth;
+  auto secret = find_secret(request, configuration.values);
+  if (const auto* fault = std::get_if<token_fault>(&secret)) return fail(usage, fault->reason);
+
+  token_rules rules{.secret = std::get<std::string>(std::move(secret)), .issuer = {}, .audience = {}};
+  if (rules.secret.size() < 32) return fail(usage, "the secret must have at least 32 bytes");
+  if (!auth.issuer.empty()) rules.issuer = auth.issuer;
+  if (!auth.audience.empty()) rules.audience = auth.audience;
+  const auto now = utc_now();
+  const token_claims claims{
+      .user = {request.user}, .tier = request.tier, .roles = request.roles, .expires_at = now + *lifetime};
+  std::cout << make_token(claims, rules, now) << '\n';
+  return good;
+}
+
+// ---- the admin API -------------------------------------------------------------------------------------------------
+
+/// Asks the server and shows its `result`: as it came with `--json`, else by `show`, which also judges it.
+int inquire(const admin_server& server, bool as_json, const std::string& path,
+            const std::vector<std::pair<std::string, std::string>>& parameters,
+            const std::function<int(const json& result, bool quiet)>& show) {
+  if (const auto complaint = complain(server); !complaint.empty()) return fail(usage, complaint);
+  const auto reply = get(server, path, parameters);
+  if (const auto* silence = std::get_if<no_answer>(&reply))
+    return fail(not_reachable, server.url + " cannot be reached: " + silence->reason);
+
+  const auto& answer = std::get<admin_answer>(reply);
+  const auto body = json::parse(answer.body, nullptr, false);
+  if (!body.is_object() || (!body.contains("result") && !body.contains("error")))
+    return fail(not_reachable, server.url + " answered " + std::to_string(answer.status)
+                                   + ", but not as Gangway's admin listener does (admin.listen, by default port 8081)");
+  if (as_json) std::cout << answer.body << '\n';
+  if (const auto error = body.find("error"); error != body.end()) {
+    const auto reason = error->is_object() ? error->value("message", json{}) : json{};
+    const auto text = reason.is_string() ? reason.get<std::string>() : "refused with " + std::to_string(answer.status);
+    if (answer.status == 401 || answer.status == 403)
+      return fail(usage, text + " (give --token or GANGWAYCTL_TOKEN, of a user with admin.role)");
+    return fail(bad, text);
+  }
+  return show(body["result"], as_json);
+}
+
+int show_status(const json& status, bool quiet) {
+  if (!quiet) std::cout << render_status(status);
+  return status.is_object() && status.value("status", json{}) == "ready" ? good : bad;
+}
+
+int show_tree(const json& tree, const std::string& user, bool quiet) {
+  if (!user.empty() && !has_user(tree, user)) return fail(bad, "the server has no user " + json(user).dump());
+  if (!quiet) std::cout << render_tree(tree);
+  return good;
+}
+
+int run(int argument_count, char** arguments) {
+  CLI::App app{"gangwayctl asks a Gangway server how it is, and makes tokens for trying it.\n"
+               "Exit status: 0 good, 1 what was asked about is bad, 2 wrong usage, 3 not reachable."};
+  app.set_version_flag("--version", "gangwayctl " GANGWAY_VERSION);
+  app.require_subcommand(1);
+
+  admin_server server;
+  bool as_json = false;
+  const auto add_server_options = [&](CLI::App* command) {
+    command->add_option("--url", server.url, "the server's admin listener")
+        ->envname("GANGWAYCTL_URL")
+        ->capture_default_str();
+    command->add_option("--token", server.token, "a token with admin.role; none is needed on loopback in --dev")
+        ->envname("GANGWAYCTL_TOKEN");
+    command->add_flag("--json", as_json, "the server's answer as it came");
+  };
+
+  token_request request;
+  auto* token = app.add_subcommand("token", "print a signed token, and nothing else, on standard output");
+  token->add_option("--user", request.user, "whom it names (sub)")->required();
+  token->add_option("--tier", request.tier, "free, pro or enterprise");
+  token->add_option("--role", request.roles, "a role, such as gangway_admin; may be repeated")->allow_extra_args(false);
+  token->add_option("--expires", request.expires, "how long it is good: 10m, 1h")->capture_default_str();
+  token->add_option("--secret-from", request.secret_from, "where the secret is: env:NAME, or a file");
+  token->add_option("--config", request.config, "the server's configuration: its secret, issuer and audience");
+  token->add_flag("--dev", request.dev, "use what `gangwayd --dev` made up: <store.path>.dev-secret");
+
+  auto* status = app.add_subcommand("status", "say how the server is; 1 unless it is ready");
+  add_server_options(status);
+
+  std::string user;
+  auto* tree = app.add_subcommand("tree", "draw the actors: users, their threads and connections");
+  tree->add_option("USER", user, "this user alone");
+  add_server_options(tree);
+
+  try {
+    app.parse(argument_count, arguments);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 has its own numbers for each mistake; help and version are none.
+    return app.exit(error) == 0 ? good : usage;
+  }
+  if (*token) return print_token(request);
+  if (*status) return inquire(server, as_json, "/api/v1/status", {}, show_status);
+  std::vector<std::pair<std::string, std::string>> parameters;
+  if (!user.empty()) parameters.emplace_back("user", user);
+  return inquire(server, as_json, "/api/v1/tree", parameters,
+                 [&](const json& result, bool quiet) { return show_tree(result, user, quiet); });
+}
+
+} // namespace
+
+int main(int argument_count, char** arguments) {
+  try {
+    const int status = run(argument_count, arguments);
+    std::cout.flush();
+    return std::cout ? status : fail(bad, "standard output cannot be written");
+  } catch (const std::exception& error) {
+    return fail(bad, error.what());
+  }
+}

@@ -1,0 +1,278 @@
+#define CAF_SUITE gangwayctl
+#include "caf/test/unit_test.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/jwt.hpp"
+
+using namespace gangway;
+using nlohmann::json;
+
+namespace {
+
+using words = std::vector<std::string>;
+
+std::string content_of(const std::filesystem::path& file) {
+  std::ifstream stream{file, std::ios::binary};
+  return {std::istreambuf_iterator<char>{stream}, {}};
+}
+
+struct outcome {
+  int status = -1;
+  std::string out;
+  std::string err;
+};
+
+/// A folder of this test's own, in which the program runs.
+struct workplace {
+  std::string path;
+
+  workplace() {
+    auto name = (std::filesystem::temp_directory_path() / "gangwayctl-XXXXXX").string();
+    if (!mkdtemp(name.data())) CAF_FAIL("no temporary folder");
+    path = name;
+  }
+  ~workplace() { std::filesystem::remove_all(path); }
+
+  void write(const std::string& name, const std::string& text) const { std::ofstream{path + '/' + name} << text; }
+
+  /// Runs gangwayctl with these arguments and this environment, no other, until it ends.
+  /// Standard output can go to a device instead, and is then not read back.
+  outcome run(words arguments, words environment = {}, const char* standard_output = "out") const {
+    arguments.insert(arguments.begin(), "gangwayctl");
+    const auto pointers = [](words& texts) {
+      std::vector<char*> result;
+      for (auto& text : texts)
+        result.push_back(text.data());
+      result.push_back(nullptr);
+      return result;
+    };
+    const auto argv = pointers(arguments);
+    const auto envp = pointers(environment);
+    const auto child = ::fork();
+    if (child == 0) {
+      const bool ready = ::chdir(path.c_str()) == 0
+                         && ::dup2(::open(standard_output, O_CREAT | O_TRUNC | O_WRONLY, 0600), 1) == 1
+                         && ::dup2(::open("err", O_CREAT | O_TRUNC | O_WRONLY, 0600), 2) == 2;
+      if (ready) ::execve(GANGWAYCTL, argv.data(), envp.data());
+      ::_exit(127);
+    }
+    int status = 0;
+    CAF_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content_of(path + "/out"), content_of(path + "/err")};
+  }
+};
+
+/// A server that gives one answer to one request, and keeps the request.
+class one_answer {
+public:
+  one_answer(int status, std::string body) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 1) != 0
+        || ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+      CAF_FAIL("no port to listen on");
+    url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    answer_ = "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\nContent-Length: "
+              + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+    thread_ = std::thread{[this] { serve(); }};
+  }
+
+  ~one_answer() {
+    ::shutdown(listener_, SHUT_RDWR); // ends an accept that nobody came for
+    thread_.join();
+    ::close(listener_);
+  }
+
+  std::string url;
+  std::string request; ///< complete once the program has its answer
+
+private:
+  void serve() {
+    const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (client < 0) return;
+    char buffer[4096];
+    for (ssize_t count = 0;
+         request.find("\r\n\r\n") == request.npos && (count = ::read(client, buffer, sizeof buffer)) > 0;)
+      request.append(buffer, static_cast<std::size_t>(count));
+    (void)!::write(client, answer_.data(), answer_.size());
+    ::close(client);
+  }
+
+  int listener_ = -1;
+  std::string answer_;
+  std::thread thread_;
+};
+
+const std::string secret(32, 's');
+
+std::optional<token_claims> claims_of(const std::string& line, token_rules rules) {
+  CAF_REQUIRE(line.ends_with('\n'));
+  auto result = verify_token(std::string_view{line}.substr(0, line.size() - 1), rules, utc_now());
+  if (auto* claims = std::get_if<token_claims>(&result)) return *claims;
+  CAF_ERROR(std::get<token_fault>(result).reason);
+  return std::nullopt;
+}
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(gangwayctl_tests, workplace)
+
+CAF_TEST(help_and_version_are_good_and_a_wrong_word_is_2) {
+  CAF_CHECK_EQUAL(run({"--help"}).status, 0);
+  CAF_CHECK(run({"--version"}).out.starts_with("gangwayctl "));
+  for (const auto& wrong :
+       {words{}, words{"stats"}, words{"status", "--colour"}, words{"token"}, words{"tree", "a", "b"}})
+    CAF_CHECK_EQUAL(run(wrong).status, 2);
+}
+
+CAF_TEST(a_token_is_alone_on_standard_output_and_says_what_was_asked) {
+  const auto result =
+      run({"token", "--user", "105945141827451681156", "--tier", "pro", "--role", "gangway_admin", "--expires", "10m"},
+          {"GANGWAY_AUTH_SECRET=" + secret, "GANGWAY_AUTH_ISSUER=me", "GANGWAY_AUTH_AUDIENCE=gangway"});
+  CAF_CHECK_EQUAL(result.status, 0);
+  CAF_CHECK_EQUAL(result.err, "");
+  const auto claims = claims_of(result.out, {.secret = secret, .issuer = "me", .audience = "gangway"});
+  CAF_REQUIRE(claims.has_value());
+  CAF_CHECK_EQUAL(claims->user.value, "105945141827451681156");
+  CAF_CHECK_EQUAL(claims->tier, "pro");
+  CAF_CHECK(claims->roles == words{"gangway_admin"});
+  CAF_CHECK(claims->expires_at > utc_now() + std::chrono::minutes{9});
+  CAF_CHECK(claims->expires_at <= utc_now() + std::chrono::minutes{10});
+}
+
+CAF_TEST(the_secret_comes_from_a_variable_a_file_the_configuration_or_the_dev_server) {
+  const auto signs = [&](const words& from, const words& environment, const std::string& with) {
+    words arguments{"token", "--user", "ada"};
+    arguments.insert(arguments.end(), from.begin(), from.end());
+    const auto result = run(arguments, environment);
+    CAF_CHECK_EQUAL(result.status, 0);
+    const auto claims = claims_of(result.out, {.secret = with, .issuer = {}, .audience = {}});
+    CAF_CHECK(claims && claims->user.value == "ada");
+  };
+  signs({"--secret-from", "env:OTHER"}, {"OTHER=" + std::string(32, 'o'), "GANGWAY_AUTH_SECRET=" + secret},
+        std::string(32, 'o'));
+  write("secret", std::string(40, 'f') + '\n');
+  signs({"--secret-from", "secret"}, {}, std::string(40, 'f'));
+  write("gangway.toml", "[auth]\nsecret = \"" + std::string(33, 'c') + "\"\n");
+  signs({"--config", "gangway.toml"}, {}, std::string(33, 'c'));
+  write("here.db.dev-secret", std::string(64, 'd') + '\n');
+  signs({"--dev"}, {"GANGWAY_STORE_PATH=here.db"}, std::string(64, 'd'));
+}
+
+CAF_TEST(a_token_that_cannot_be_made_is_2_with_a_reason_and_nothing_on_standard_output) {
+  const words good{"GANGWAY_AUTH_SECRET=" + secret};
+  const auto refuse = [&](const words& arguments, const words& environment, const std::string& reason) {
+    const auto result = run(arguments, environment);
+    CAF_CHECK_EQUAL(result.status, 2);
+    CAF_CHECK_EQUAL(result.out, "");
+    CAF_CHECK_NOT_EQUAL(result.err.find(reason), std::string::npos);
+    CAF_CHECK_EQUAL(result.err.find("short-secret"), std::string::npos);
+  };
+  refuse({"token", "--user", "ada"}, {}, "there is no secret to sign with");
+  refuse({"token", "--user", "ada", "--dev"}, {}, "gangway.db.dev-secret cannot be read");
+  refuse({"token", "--user", "ada", "--secret-from", "env:NONE"}, {}, "NONE is not set");
+  refuse({"token", "--user", "ada", "--secret-from", "env:S"}, {"S=short-secret"}, "at least 32 bytes");
+  refuse({"token", "--user", "ada"}, {"GANGWAY_AUTH_SECRET=short-secret"}, "at least 32 bytes");
+  refuse({"token", "--user", "ada", "--config", "none.toml"}, good, "none.toml: cannot be read");
+  refuse({"token", "--user", "ada", "--expires", "3600"}, good, "--expires");
+  refuse({"token", "--user", "ada", "--expires", "999ms"}, good, "--expires");
+  refuse({"token", "--user", ""}, good, "--user");
+  refuse({"token", "--user", "a\nb"}, good, "--user");
+  refuse({"token", "--user", std::string(256, 'u')}, good, "--user");
+  CAF_CHECK_EQUAL(run({"token", "--user", std::string(255, 'u'), "--expires", "1s"}, good).status, 0);
+}
+
+CAF_TEST(a_ready_server_is_0_and_a_failing_one_is_1) {
+  one_answer ready{200, R"({"result":{"status":"ready","users":3}})"};
+  const auto good = run({"status", "--url", ready.url, "--token", "abc.def.ghi"});
+  CAF_CHECK_EQUAL(good.status, 0);
+  CAF_CHECK_EQUAL(good.out, "status  ready\nusers   3\n");
+  CAF_CHECK(ready.request.starts_with("GET /api/v1/status HTTP/1.1\r\n"));
+  CAF_CHECK(ready.request.find("Authorization: Bearer abc.def.ghi\r\n") != std::string::npos);
+
+  one_answer failing{503, R"({"result":{"status":"failing"}})"};
+  const auto bad = run({"status"}, {"GANGWAYCTL_URL=" + failing.url, "GANGWAYCTL_TOKEN=from.the.environment"});
+  CAF_CHECK_EQUAL(bad.status, 1);
+  CAF_CHECK_EQUAL(bad.out, "status  failing\n");
+  CAF_CHECK(failing.request.find("Authorization: Bearer from.the.environment\r\n") != std::string::npos);
+}
+
+CAF_TEST(json_is_shown_as_it_came_and_judged_all_the_same) {
+  const std::string body = R"({"result": {"status":"starting",  "odd":1}})";
+  one_answer server{200, body};
+  const auto result = run({"status", "--json", "--url", server.url});
+  CAF_CHECK_EQUAL(result.status, 1);
+  CAF_CHECK_EQUAL(result.out, body + "\n");
+}
+
+CAF_TEST(a_tree_of_one_user_asks_for_that_user_and_is_1_if_there_is_none) {
+  const std::string body =
+      R"({"result":{"name":"supervisor","children":[{"name":"user","id":"a&b c/ü","connections":[],"children":[]}]}})";
+  one_answer server{200, body};
+  const auto found = run({"tree", "a&b c/ü", "--url", server.url + "/behind/a/proxy/"});
+  CAF_CHECK_EQUAL(found.status, 0);
+  CAF_CHECK_EQUAL(found.out, "supervisor\n└─ user a&b c/ü\n");
+  CAF_CHECK(server.request.starts_with("GET /behind/a/proxy/api/v1/tree?user=a%26b"));
+  CAF_CHECK(server.request.find("%C3%BC HTTP/1.1\r\n") != std::string::npos);
+  CAF_CHECK(server.request.find("Authorization") == std::string::npos);
+
+  one_answer other{200, body};
+  const auto missing = run({"tree", "bob", "--url", other.url});
+  CAF_CHECK_EQUAL(missing.status, 1);
+  CAF_CHECK_EQUAL(missing.err, "gangwayctl: the server has no user \"bob\"\n");
+
+  one_answer refusing{404, R"({"error":{"code":"not_found","message":"no such user"}})"};
+  const auto refused = run({"tree", "bob", "--url", refusing.url});
+  CAF_CHECK_EQUAL(refused.status, 1);
+  CAF_CHECK_EQUAL(refused.err, "gangwayctl: no such user\n");
+}
+
+CAF_TEST(a_refused_token_is_2_and_says_how_to_give_one) {
+  one_answer server{401, R"({"error":{"code":"unauthenticated","message":"a token is needed"}})"};
+  const auto result = run({"status", "--url", server.url});
+  CAF_CHECK_EQUAL(result.status, 2);
+  CAF_CHECK(result.err.find("GANGWAYCTL_TOKEN") != std::string::npos);
+}
+
+CAF_TEST(nobody_there_or_somebody_else_is_3) {
+  std::string url;
+  { url = one_answer{200, ""}.url; } // a port that was free a moment ago
+  const auto nobody = run({"status", "--url", url});
+  CAF_CHECK_EQUAL(nobody.status, 3);
+  CAF_CHECK(nobody.err.find("cannot be reached: ") != std::string::npos);
+  for (const auto* body : {"<html>", "[]", "{}", "", R"({"status":"ready"})"}) {
+    one_answer other{200, body};
+    CAF_CHECK_EQUAL(run({"status", "--url", other.url}).status, 3);
+  }
+}
+
+CAF_TEST(a_url_that_is_none_is_2) {
+  for (const auto* url : {"", "127.0.0.1:8081", "ftp://127.0.0.1", "https://127.0.0.1:8081", "http://", "http://a b"})
+    CAF_CHECK_EQUAL(run({"status", "--url", url}).status, 2);
+  CAF_CHECK_EQUAL(run({"status", "--token", "two words"}).status, 2);
+}
+
+CAF_TEST(a_standard_output_that_is_full_is_not_good) {
+  const words environment{"GANGWAY_AUTH_SECRET=" + secret};
+  CAF_CHECK_EQUAL(run({"token", "--user", "ada"}, environment, "/dev/full").status, 1);
+  CAF_CHECK_EQUAL(run({"token", "--user", "ada"}, environment, "/dev/null").status, 0);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
