@@ -1,0 +1,115 @@
+/// gangwayd: reads its settings, then serves.
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include "config/configuration.hpp"
+#include "config/values.hpp"
+#include "net/jwt.hpp"
+#include "protocol/log.hpp"
+#include "server/serve.hpp"
+
+namespace {
+
+using namespace gangway;
+
+constexpr int usage_error = 2;
+
+// A secret of this process alone, left where `gangwayctl token --dev` finds it, for nobody else to read.
+std::optional<std::string> make_development_secret(const std::filesystem::path& file) {
+  std::string bytes(32, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) != 1)
+    return std::nullopt;
+  const auto secret = to_base64url(bytes);
+  ::unlink(file.c_str());
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) return std::nullopt;
+  const auto written = ::write(descriptor, secret.data(), secret.size());
+  ::close(descriptor);
+  if (written != static_cast<ssize_t>(secret.size())) return std::nullopt;
+  return secret;
+}
+
+// Returns what forbids development mode with these settings, or nothing.
+std::optional<std::string> objection_to_development(const settings& values) {
+  for (const auto& address : {values.listen, values.admin.listen}) {
+    const auto where = parse_endpoint(address);
+    if (!where || !is_loopback(*where))
+      return "--dev lets anybody sign in as anybody, so it listens on loopback only, not on " + address;
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Gangway: a WebSocket session server for AI-chat back ends"};
+  std::string file;
+  bool development = false;
+  bool check = false;
+  bool print = false;
+  app.add_option("--config", file, "settings (TOML); config/gangway.toml lists every option");
+  app.add_flag("--dev", development, "development mode: loopback only, a generated secret, the demo page");
+  app.add_flag("--check-config", check, "check the settings, say what is wrong, and end");
+  app.add_flag("--print-config", print, "print the settings in force, without secrets, and end");
+  app.set_version_flag("--version", "gangwayd " GANGWAY_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : usage_error;
+  }
+
+  auto [values, errors, warnings] =
+      load_settings(file.empty() ? std::nullopt : std::optional<std::filesystem::path>{file}, process_environment());
+  for (const auto& warning : warnings)
+    std::cerr << "gangwayd: warning: " << warning << '\n';
+  for (const auto& error : errors)
+    std::cerr << "gangwayd: " << error << '\n';
+  if (!errors.empty()) return usage_error;
+  if (print) {
+    std::cout << print_settings(values, true);
+    return 0;
+  }
+  if (development) {
+    if (const auto objection = objection_to_development(values)) {
+      std::cerr << "gangwayd: " << *objection << '\n';
+      return usage_error;
+    }
+  } else if (values.auth.secret.empty()) {
+    std::cerr << "gangwayd: no authentication is configured: set auth.secret or auth.secret_file (at least 32 bytes; "
+                 "GANGWAY_AUTH_SECRET), or try it out with --dev\n";
+    return usage_error;
+  }
+  if (check) {
+    std::cout << "the settings are good\n";
+    return 0;
+  }
+  const auto secret_file = development_secret_file(values);
+  const bool generated = development && values.auth.secret.empty();
+  if (generated) {
+    const auto secret = make_development_secret(secret_file);
+    if (!secret) {
+      std::cerr << "gangwayd: cannot write " << secret_file << ": " << std::strerror(errno) << '\n';
+      return 1;
+    }
+    values.auth.secret = *secret;
+  }
+
+  log::options options;
+  options.level = log::parse_level(values.log.level).value_or(log::level::info);
+  options.format = log::parse_format(values.log.format).value_or(log::format::automatic);
+  log::start(options);
+  const int status = serve(values, development);
+  log::stop();
+  if (generated) ::unlink(secret_file.c_str());
+  return status;
+}

@@ -1,0 +1,177 @@
+#include "server/serve.hpp"
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include <caf/all.hpp>
+#include <unistd.h>
+
+#include "actors/agents.hpp"
+#include "actors/inspector.hpp"
+#include "actors/store/engine.hpp"
+#include "actors/supervisor.hpp"
+#include "net/asio_scheduler.hpp"
+#include "net/event_loops.hpp"
+#include "net/loop_watchdog.hpp"
+#include "net/server.hpp"
+#include "protocol/log.hpp"
+#include "server/demo_files.hpp"
+
+namespace gangway {
+
+namespace {
+
+std::size_t loops_of(const settings& values) {
+  if (values.loop.threads > 0) return values.loop.threads;
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+user_rules user_rules_of(const settings& values) {
+  user_rules rules;
+  rules.managers_max = values.limits.managers_per_user;
+  rules.connections_max = values.limits.connections_per_user;
+  rules.heartbeat = {values.heartbeat.interval, values.heartbeat.timeout};
+  rules.linger = values.manager.linger;
+  rules.retire_timeout = values.manager.retire_timeout;
+  rules.jitter_max = values.client.reconnect_jitter_max;
+  return rules;
+}
+
+doors doors_of(const settings& values, bool development, const inspector_actor& inspector) {
+  doors result;
+  auto& connections = result.connections;
+  connections.frame_bytes_max = values.client.frame_bytes_max.bytes;
+  connections.frame_bytes_max_unauthenticated =
+      std::min(connections.frame_bytes_max_unauthenticated, connections.frame_bytes_max);
+  connections.queue_bytes_max = values.client.queue_bytes_max.bytes;
+  connections.bad_frames_max = values.client.bad_frames_max;
+  connections.authentication_timeout = values.auth.timeout;
+  connections.handshake_timeout = values.client.handshake_timeout;
+  connections.pause_max = values.heartbeat.timeout / 2;
+  connections.origins = values.origins;
+  connections.tokens.secret = values.auth.secret;
+  if (!values.auth.issuer.empty()) connections.tokens.issuer = values.auth.issuer;
+  if (!values.auth.audience.empty()) connections.tokens.audience = values.auth.audience;
+  connections.tokens.leeway = std::chrono::duration_cast<std::chrono::seconds>(values.auth.leeway);
+  result.http.version = GANGWAY_VERSION;
+  result.http.admin_role = values.admin.role;
+  result.http.dev = development;
+  if (development)
+    for (const auto& file : demo_files())
+      result.http.files[std::string{file.path}] = {std::string{file.content_type}, std::string{file.body}};
+  result.behind.inspector = inspector;
+  return result;
+}
+
+std::vector<agent_spec> agents_of(const settings& values) {
+  std::vector<agent_spec> result;
+  for (const auto& agent : values.agents)
+    result.push_back({agent.name, agent_kind::builtin});
+  return result;
+}
+
+int refuse_to_start(const std::string& reason) {
+  log::error("cannot start", {{"reason", reason}});
+  return 1;
+}
+
+// The address as a person would type it, with the port that the kernel chose.
+std::string address_of(const std::string& configured, std::uint16_t port) {
+  return configured.substr(0, configured.rfind(':') + 1) + std::to_string(port);
+}
+
+} // namespace
+
+int serve(const settings& values, bool development) {
+  // Blocked before there are other threads, so that this one alone receives them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const auto number : {SIGTERM, SIGINT, SIGUSR1})
+    sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  auto agents = agents_of(values);
+  if (const auto reason = validate(agents); !reason.empty()) return refuse_to_start(reason);
+
+  event_loops loops{loops_of(values)};
+  caf::actor_system_config config;
+  asio_scheduler::install(config, loops);
+  loop_watchdog watchdog{loops, values.loop.stall_max, [](const std::string& line) { std::cerr << line << std::endl; }};
+  caf::actor_system system{config};
+  auto& scheduler = asio_scheduler::of(system);
+
+  server_facts facts{GANGWAY_VERSION, values.environment, values.limits.managers_per_user,
+                     values.limits.connections_per_user, [&loops] {
+                       std::vector<std::chrono::nanoseconds> lag;
+                       for (std::size_t loop = 0; loop < loops.size(); ++loop)
+                         lag.push_back(loops.lag(loop));
+                       return lag;
+                     }};
+  const auto inspector_handle = system.spawn(inspector, std::move(facts));
+  // The ports open first: while the store opens, the health check says so, and visitors are asked to come again.
+  server front{loops, doors_of(values, development, inspector_handle)};
+  const auto give_back = [&](const std::string& reason) {
+    front.shut_down({close_code::going_away, "the server cannot start", {}}, {}, std::chrono::steady_clock::now());
+    caf::anon_send_exit(inspector_handle, caf::exit_reason::user_shutdown);
+    return refuse_to_start(reason);
+  };
+  const auto visitors = front.listen(values.listen, door::visitors);
+  if (const auto* reason = std::get_if<std::string>(&visitors)) return give_back(*reason);
+  const auto administrators = front.listen(values.admin.listen, door::administrators);
+  if (const auto* reason = std::get_if<std::string>(&administrators)) return give_back(*reason);
+
+  tree_config tree;
+  try {
+    const auto engine = make_sqlite_engine(values.store.path);
+    tree.writer = engine->make_writer();
+    tree.reader = engine->make_reader();
+  } catch (const storage_error& error) {
+    return give_back(error.what());
+  }
+  for (std::size_t loop = 0; loop < loops.size(); ++loop)
+    tree.homes.push_back(scheduler.unit(loop));
+  tree.agents = std::move(agents);
+  tree.users = user_rules_of(values);
+  tree.inspector = inspector_handle;
+  tree.give_up = [](const std::string&) { ::kill(::getpid(), SIGUSR1); };
+  const auto supervisor_handle = supervisor_actor{system.spawn(supervisor, &tree)};
+
+  caf::scoped_actor self{system};
+  self->request(supervisor_handle, caf::infinite, get_directories{})
+      .receive([&](std::vector<directory_actor>& directories) { front.open_to(std::move(directories)); },
+               [](const caf::error&) {});
+  const auto address = address_of(values.listen, std::get<std::uint16_t>(visitors));
+  log::info("ready", {{"listen", address},
+                      {"admin_listen", address_of(values.admin.listen, std::get<std::uint16_t>(administrators))},
+                      {"environment", values.environment},
+                      {"version", GANGWAY_VERSION},
+                      {"loops", loops.size()}});
+  if (development)
+    std::cerr << "\n  Gangway " GANGWAY_VERSION ", development mode: anybody on this machine may sign in as anybody.\n"
+              << "  Open http://" << address << "/\n"
+              << std::endl;
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log::info("shutting down", {{"signal", signal}});
+  const auto deadline = std::chrono::steady_clock::now() + values.shutdown.timeout;
+  front.shut_down({close_code::going_away, "the server is shutting down", {}},
+                  {values.shutdown.batch_size, values.shutdown.batch_interval}, deadline);
+  const auto left =
+      std::max(std::chrono::milliseconds{1000},
+               std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
+  int status = signal == SIGUSR1 ? 1 : 0;
+  self->request(supervisor_handle, caf::infinite, shut_down{left})
+      .receive(
+          [&](const shutdown_report& report) {
+            log::info("ended", {{"killed", report.killed}});
+          },
+          [&](const caf::error&) { status = 1; });
+  return status;
+}
+
+} // namespace gangway

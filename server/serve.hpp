@@ -1,0 +1,14 @@
+#pragma once
+
+/// gangwayd at work: settings, actors and net, put together.
+
+#include "config/settings.hpp"
+
+namespace gangway {
+
+/// Serves until the process is asked to end, then ends in order. Returns the exit status: 0 after an orderly end, 1 if
+/// it could not start or a part failed that nothing works without; the reason is on standard error.
+/// @pre `values` are valid and have a secret; no other thread runs yet
+int serve(const settings& values, bool development);
+
+} // namespace gangway
