@@ -1,0 +1,339 @@
+/// A real browser uses the demo page. Pictures of it are left in the folder that GANGWAY_PICTURES names.
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { Server } from "./gangway.mjs";
+
+const pictures = process.env.GANGWAY_PICTURES;
+const question = "what is 12*(3+4)?";
+const desktop = { width: 1280, height: 800 };
+const phone = { width: 360, height: 740 };
+
+let server;
+let browser;
+before(async () => {
+  if (pictures) await mkdir(pictures, { recursive: true });
+  server = await Server.start({ client: ['reconnect_jitter_max = "300ms"'] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+after(async () => {
+  await browser?.close();
+  await server?.clean_up();
+});
+
+/// Opens the page in a context of its own and gathers what must not happen there.
+async function visit(options = {}) {
+  const context = await browser.newContext({ viewport: desktop, ...options });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(`uncaught: ${error.message}`));
+  page.on("console", (message) => {
+    // Chromium itself writes these while the server is away.
+    const expected = /WebSocket connection to|Failed to load resource: net::ERR_CONNECTION_REFUSED/;
+    if (message.type() === "error" && !expected.test(message.text())) page.complaints.push(message.text());
+  });
+  await page.addInitScript(() => {
+    window.violations = [];
+    window.layout_shift = 0;
+    addEventListener("securitypolicyviolation", (event) =>
+      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
+    );
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.layout_shift += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  await page.goto(server.url);
+  return page;
+}
+
+async function sign_in(page, user) {
+  await page.getByLabel("User").fill(user);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.locator('#connection[data-state="connected"]').waitFor();
+  await page.locator(".log").waitFor();
+}
+
+async function ask(page, text) {
+  await page.getByLabel("Message", { exact: true }).fill(text);
+  await page.keyboard.press("Enter");
+}
+
+const answers = (page) => page.locator(".log .assistant p");
+const idle = (page) => page.locator("#stop").waitFor({ state: "hidden" });
+const picture = (page, name) => pictures && page.screenshot({ path: join(pictures, `${name}.png`) });
+
+/// Ends a visit; nothing may have gone wrong in it.
+async function leave(page) {
+  assert.deepEqual(page.complaints, []);
+  assert.deepEqual(await page.evaluate(() => window.violations), []);
+  await page.context().close();
+}
+
+async function assert_fits(page) {
+  const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(needed <= there, `the page is ${needed} px wide on ${there} px`);
+}
+
+test("the page's own policy forbids everything that it does not need", async () => {
+  const policy = (await fetch(server.url)).headers.get("content-security-policy");
+  for (const rule of [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ]) {
+    assert.ok(policy?.includes(rule), `${rule} is not in ${policy}`);
+  }
+});
+
+test("a question is answered, with its steps in sight, and nothing on the page jumps", async () => {
+  const page = await visit();
+  await picture(page, "sign-in");
+  await sign_in(page, "ada");
+  await ask(page, question);
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  await idle(page);
+  const step = page.locator(".step.done");
+  assert.match(await step.locator("summary").innerText(), /calculator.*12\*\(3\+4\).*84/s);
+  assert.equal(await page.locator(".log .user").count(), 1);
+  assert.equal(await page.locator("#managers_text").innerText(), "1 of 20");
+  await ask(page, "what is 1/0?");
+  await page.locator(".step.failed").waitFor();
+  await idle(page);
+  await step.locator("summary").click();
+  await picture(page, "desktop");
+
+  await page.evaluate(() => (window.layout_shift = 0));
+  await ask(page, "/stream 200 200");
+  await page.locator("#stop").waitFor();
+  await picture(page, "streaming");
+  await idle(page);
+  const shift = await page.evaluate(() => window.layout_shift);
+  assert.ok(shift < 0.05, `the layout shifted by ${shift} while an answer streamed in`);
+  await leave(page);
+});
+
+test("three threads answer at the same time, each in its own place", async () => {
+  const page = await visit();
+  await sign_in(page, "three");
+  for (const number of [1, 2, 3]) {
+    if (number > 1) await page.locator("#new_thread").click();
+    await ask(page, `/stream ${number * 30} 20`);
+    await page.locator("#stop").waitFor();
+  }
+  await page.locator('.mark[data-state="answering"]').nth(1).waitFor();
+  await picture(page, "threads");
+  for (const number of [1, 2, 3]) {
+    await page.getByRole("button", { name: `/stream ${number * 30} 20,` }).click();
+    await idle(page);
+    assert.equal(await answers(page).count(), 1);
+    assert.equal(await page.locator(".log .user p").innerText(), `/stream ${number * 30} 20`);
+  }
+  await page.locator("#managers_text", { hasText: "3 of 20" }).waitFor();
+  await leave(page);
+});
+
+test("a reload finds the user, the threads and the conversation", async () => {
+  const page = await visit();
+  await sign_in(page, "reload");
+  await ask(page, question);
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  await idle(page);
+  const answer = await answers(page).innerText();
+  await page.getByLabel("Message", { exact: true }).fill("not sent so far");
+  await page.reload();
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  assert.equal(await answers(page).innerText(), answer);
+  assert.equal(await page.locator(".log .user p").innerText(), question);
+  assert.equal(await page.getByLabel("Message", { exact: true }).inputValue(), "not sent so far");
+  assert.match(await page.locator("#title").innerText(), /12\*\(3\+4\)/);
+  await leave(page);
+});
+
+test("a reload in the middle of an answer shows all of it in the end", async () => {
+  const page = await visit();
+  await sign_in(page, "middle");
+  await ask(page, "/stream 60 60");
+  await answers(page).waitFor();
+  await page.reload();
+  await page.locator("#stop").waitFor();
+  await idle(page);
+  const text = await answers(page).innerText();
+  await page.reload();
+  await answers(page).waitFor();
+  assert.equal(await answers(page).innerText(), text);
+  await leave(page);
+});
+
+test("the page comes back by itself when the server does, with what was written meanwhile", async () => {
+  const page = await visit();
+  await sign_in(page, "patient");
+  await ask(page, question);
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  await idle(page);
+  await server.end("SIGKILL");
+  await page.locator('#connection[data-state="waiting"]').waitFor();
+  await ask(page, "what is 2+3?");
+  await page.locator(".user.pending").waitFor();
+  await picture(page, "reconnecting");
+  await server.run();
+  await page.locator('#connection[data-state="connected"]').waitFor();
+  await answers(page).filter({ hasText: "5" }).waitFor();
+  await idle(page);
+  assert.equal(await page.locator(".log .user").count(), 2, "each message is there once");
+  assert.equal(await page.locator(".log .pending").count(), 0);
+  assert.equal(await answers(page).count(), 2);
+  await leave(page);
+});
+
+test("two users with two browsers do not see each other", async () => {
+  const [one, other] = [await visit(), await visit()];
+  await sign_in(one, "bonnie");
+  await sign_in(other, "clyde");
+  await ask(one, "what is 1000+1?");
+  await ask(other, "what is 2000+2?");
+  await answers(one).filter({ hasText: "1001" }).waitFor();
+  await answers(other).filter({ hasText: "2002" }).waitFor();
+  assert.doesNotMatch(await one.locator("body").innerText(), /2002|2000|clyde/);
+  assert.doesNotMatch(await other.locator("body").innerText(), /1001|1000|bonnie/);
+  assert.equal(await one.locator("#thread_list li").count(), 1);
+  assert.equal(await other.locator("#thread_list li").count(), 1);
+  await leave(one);
+  await leave(other);
+});
+
+test("an answer can be stopped, and a second question meanwhile is refused where it stands", async () => {
+  const page = await visit();
+  await sign_in(page, "busy");
+  await ask(page, "/stream 400 20");
+  await answers(page).waitFor();
+  await ask(page, "are you there?");
+  await page.locator(".user.failed", { hasText: "busy" }).waitFor();
+  await picture(page, "busy");
+  await page.keyboard.press("Escape");
+  await page.locator(".note", { hasText: "Stopped." }).waitFor();
+  await idle(page);
+  await page.getByRole("button", { name: "Send again" }).click();
+  await page.locator(".user.failed").waitFor({ state: "detached" });
+  await idle(page);
+  assert.equal(await page.locator(".log .user").count(), 2);
+  await leave(page);
+});
+
+test("the twenty-first thread is refused in its own place, and a closed one makes room", async () => {
+  const page = await visit();
+  await sign_in(page, "limit");
+  const first = page.locator("#thread_list li").first();
+  for (let number = 2; number <= 21; ++number) await page.locator("#new_thread").click();
+  await page.locator(".failure:visible", { hasText: "manager_limit" }).waitFor();
+  await page.locator("#managers_text", { hasText: "20 of 20" }).waitFor();
+  assert.match(await page.locator(".failure:visible").innerText(), /maximum number of WebSocket managers \(20\)/);
+  await picture(page, "limit");
+  await page.locator("#thread_list li").last().getByRole("button", { name: "Close" }).click();
+  await page.locator("#managers_text", { hasText: "19 of 20" }).waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator("#managers_text", { hasText: "20 of 20" }).waitFor();
+  await page.locator(".failure:visible").waitFor({ state: "hidden" });
+  await ask(page, question);
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  assert.equal(await first.count(), 1);
+  await leave(page);
+});
+
+test("everything can be done with the keyboard alone, and is seen to have the focus", async () => {
+  const page = await visit();
+  await page.keyboard.type("keys");
+  await page.keyboard.press("Enter");
+  await page.locator('#connection[data-state="connected"]').waitFor();
+  await page.locator(".log").waitFor();
+  await page.keyboard.type("two");
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.type("lines");
+  await page.keyboard.press("Enter");
+  await page.locator(".log .user p").waitFor();
+  assert.equal(await page.locator(".log .user p").innerText(), "two\nlines");
+  await idle(page);
+
+  const focused = () =>
+    page.evaluate(() => {
+      const { id, ariaLabel, textContent } = document.activeElement;
+      return id || ariaLabel || textContent;
+    });
+  const go_to = async (name, key = "Shift+Tab") => {
+    const passed = [];
+    while (!name.test(passed.at(-1) ?? (await focused()))) {
+      await page.keyboard.press(key);
+      passed.push(await focused());
+      const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+      assert.ok(passed.at(-1) === "" || outline !== "none", `nothing shows that ${passed.at(-1)} has the focus`);
+      assert.ok(passed.length < 20, `${name} is not reached, only ${passed}`);
+    }
+  };
+  await go_to(/^new_thread$/);
+  await page.keyboard.press("Enter");
+  assert.equal(await focused(), "text");
+  await page.keyboard.type(question);
+  await page.keyboard.press("Enter");
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  await idle(page);
+  await go_to(/^two/);
+  await page.keyboard.press("Enter");
+  await page.locator(".log .user p", { hasText: "two" }).waitFor();
+  assert.equal(await focused(), "text");
+  await leave(page);
+});
+
+test("a phone's width is enough", async () => {
+  const page = await visit({ viewport: phone, hasTouch: true });
+  await assert_fits(page);
+  await picture(page, "phone-sign-in");
+  await sign_in(page, "a-user-whose-name-is-really-rather-long@example.org");
+  await ask(page, question);
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  await ask(page, `a word that does not end: ${"x".repeat(300)}`);
+  await answers(page).nth(1).waitFor();
+  await idle(page);
+  await assert_fits(page);
+  await picture(page, "phone");
+  await page.getByRole("button", { name: "Threads", exact: true }).click();
+  await page.locator("#new_thread").waitFor();
+  await assert_fits(page);
+  await picture(page, "phone-threads");
+  await page.locator("#new_thread").click();
+  await page.locator("#new_thread").waitFor({ state: "hidden" });
+  await leave(page);
+});
+
+test("the page is dark for who likes it dark, and still for who likes it still", async () => {
+  const page = await visit({ colorScheme: "dark", reducedMotion: "reduce" });
+  await sign_in(page, "night");
+  await ask(page, question);
+  await answers(page).filter({ hasText: "84" }).waitFor();
+  await ask(page, "/stream 40 40");
+  await page.locator("#stop").waitFor();
+  const moving = await page.evaluate(() =>
+    document.getAnimations().map(({ animationName, effect }) => `${animationName} of ${effect.target.id}`),
+  );
+  assert.deepEqual(moving, []);
+  await picture(page, "dark");
+  const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number));
+  assert.ok(Math.max(...ground) < 80, `the ground is ${ground}`);
+  await idle(page);
+  await leave(page);
+});

@@ -1,0 +1,288 @@
+"""Starts Gangway for a test and speaks to it through Debian's python3-websockets, which this project did not write."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+from pathlib import Path
+
+import websockets
+
+PROGRAM = os.environ.get("GANGWAYD", str(Path(__file__).parents[2] / "build/release/gangwayd"))
+SECRET = "a secret for the end-to-end tests only"
+PATIENCE = 20  # seconds for anything that should happen at once: a loaded machine is no failure
+ENDINGS = {"agent_completed", "agent_failed", "agent_cancelled"}
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else data.encode()).rstrip(b"=").decode()
+
+
+def token(user, tier="free", *, secret=SECRET, algorithm="HS256", expires_in=3600, **claims):
+    """Returns a JWT made here, by RFC 7519 and not by Gangway. A claim that is None is left out."""
+    claims = {"sub": user, "tier": tier, "exp": int(time.time()) + expires_in, **claims}
+    claims = {name: value for name, value in claims.items() if value is not None}
+    signed = base64url(json.dumps({"alg": algorithm, "typ": "JWT"})) + "." + base64url(json.dumps(claims))
+    digest = b"" if algorithm == "none" else hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
+    return f"{signed}.{base64url(digest)}"
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Server:
+    """A gangwayd with a folder and ports of its own. Settings are sections of the configuration file."""
+
+    def __init__(self, **sections):
+        self.folder = Path(tempfile.mkdtemp(prefix="gangway-e2e-"))
+        self.store = self.folder / "gangway.db"
+        self.log = self.folder / "log"
+        self.sections = {"auth": {}, "admin": {}, "store": {"path": str(self.store)}, **sections}
+        self.sections["auth"] = {"secret": SECRET, **self.sections["auth"]}
+        self.process = None
+
+    def configure(self):
+        self.port, admin_port = free_ports(2)
+        self.sections["admin"]["listen"] = f"127.0.0.1:{admin_port}"
+        lines = [f'listen = "127.0.0.1:{self.port}"']
+        for name, section in self.sections.items():
+            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+        (self.folder / "gangway.toml").write_text("\n".join(lines) + "\n")
+
+    def launch(self, *wrapper):
+        """Starts the program and does not wait. It does not outlive a test that is killed."""
+        program = [PROGRAM, "--dev", "--config", f"{self.folder}/gangway.toml"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*wrapper, "setpriv", "--pdeathsig", "KILL", *program],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def start(self, *wrapper):
+        """Starts the program, `wrapper` before it on its command line, and returns when it says that it is ready."""
+        for attempt in range(3):  # somebody else may take a port between its choice and its use
+            if attempt or self.process is None:
+                self.configure()
+            self.launch(*wrapper)
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                if self.health("/health/ready")[0] == 200:
+                    return self
+                try:
+                    self.process.wait(timeout=0.02)
+                    break
+                except subprocess.TimeoutExpired:
+                    pass
+            self.kill()
+            if "in use" not in self.log.read_text(errors="replace"):
+                break
+        raise AssertionError(f"gangwayd did not become ready:\n{self.log_tail()}")
+
+    def health(self, path="/health"):
+        """Returns a GET's status and body; 0 if nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def end(self):
+        """Asks the program to end and returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=PATIENCE)
+
+    def kill(self):
+        """Ends the program as a crash would."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def clean_up(self):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log_tail(self, lines=40):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+
+class Refused(Exception):
+    """A command was answered by an error."""
+
+    def __init__(self, error):
+        super().__init__(f"{error['code']}: {error['message']}")
+        self.code = error["code"]
+        self.message = error["message"]
+        self.error = error
+
+
+class Client:
+    """One socket. Replies find their request; every other frame waits until a test takes it."""
+
+    def __init__(self, socket):
+        self.socket = socket
+        self.frames = []
+        self.closed = False
+        self.arrived = asyncio.Condition()
+        self.last_id = 0
+        self.reader = asyncio.create_task(self.read())
+
+    @classmethod
+    async def connect(cls, server, user=None, *, bearer=None, query="", headers=(), subprotocols=None, hello=True):
+        """Returns a client that signed in by the header as `user` or with the token `bearer`."""
+        credential = bearer or (token(user) if user else None)
+        headers = [*headers, *([("Authorization", f"Bearer {credential}")] if credential else [])]
+        socket = await asyncio.wait_for(
+            websockets.connect(server.url + query, extra_headers=headers, subprotocols=subprotocols, max_size=None,
+                               max_queue=None, ping_interval=None, close_timeout=2), PATIENCE)
+        client = cls(socket)
+        if credential and hello:
+            client.hello = await client.take(lambda frame: frame.get("type") == "connected")
+        return client
+
+    async def read(self):
+        try:
+            async for text in self.socket:
+                async with self.arrived:
+                    self.frames.append(json.loads(text))
+                    self.arrived.notify_all()
+        except websockets.ConnectionClosed:
+            pass
+        async with self.arrived:
+            self.closed = True
+            self.arrived.notify_all()
+
+    async def take(self, wanted, what="a frame"):
+        """Returns the next frame that is `wanted` and leaves the others."""
+        async def taken():
+            async with self.arrived:
+                while True:
+                    for index, frame in enumerate(self.frames):
+                        if wanted(frame):
+                            return self.frames.pop(index)
+                    if self.closed:
+                        raise AssertionError(f"closed with {self.socket.close_code} before {what} came")
+                    await self.arrived.wait()
+        try:
+            return await asyncio.wait_for(taken(), PATIENCE)
+        except asyncio.TimeoutError:
+            raise AssertionError(f"{what} did not come; there are {self.frames}") from None
+
+    async def send(self, frame):
+        await self.socket.send(frame if isinstance(frame, (str, bytes)) else json.dumps(frame))
+
+    async def post(self, type, **fields):
+        """Sends a command and returns its id."""
+        self.last_id += 1
+        await self.send({"id": self.last_id, "type": type, **fields})
+        return self.last_id
+
+    async def answer(self, id):
+        reply = await self.take(lambda frame: frame.get("id") == id, f"the answer to {id}")
+        if "error" in reply:
+            raise Refused(reply["error"])
+        return reply["result"]
+
+    async def request(self, type, **fields):
+        return await self.answer(await self.post(type, **fields))
+
+    async def refusal(self, type, **fields):
+        """Returns the error that a command must be answered with."""
+        try:
+            result = await self.request(type, **fields)
+        except Refused as refused:
+            return refused.error
+        raise AssertionError(f"{type} was not refused: {result}")
+
+    async def event(self, thread):
+        return await self.take(lambda frame: frame.get("type") == "event" and frame["thread_id"] == thread,
+                               f"an event of {thread}")
+
+    async def events_until(self, thread, *types):
+        """Returns the events of a thread up to and with the first of these types."""
+        events = [await self.event(thread)]
+        while events[-1]["event"]["type"] not in types:
+            events.append(await self.event(thread))
+        return events
+
+    async def converse(self, thread, content, **fields):
+        """Sends a message; returns the answer to it and all events of its run."""
+        sent = await self.request("message.send", thread_id=thread, content=content, **fields)
+        return sent, await self.events_until(thread, *ENDINGS)
+
+    async def close_code(self):
+        """Returns the code that the other side closes with."""
+        await asyncio.wait_for(self.socket.wait_closed(), PATIENCE)
+        return self.socket.close_code
+
+    async def vanish(self):
+        """Is gone without a word."""
+        self.socket.transport.abort()
+        await self.socket.wait_closed()
+
+    async def close(self):
+        await self.socket.close()
+        await self.reader
+
+
+class GangwayTest(unittest.IsolatedAsyncioTestCase):
+    """A test with servers and clients of its own, which end with it; if it fails, it shows what the servers logged."""
+
+    def setUp(self):
+        self.logs = []
+
+    def make_server(self, **sections):
+        server = Server(**sections)
+        self.addCleanup(server.clean_up)
+        self.addCleanup(lambda: self.logs.append(server.log_tail()))
+        return server
+
+    def start_server(self, **sections):
+        return self.make_server(**sections).start()
+
+    async def client(self, server, user=None, **options):
+        client = await Client.connect(server, user, **options)
+        self.addAsyncCleanup(client.close)
+        return client
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        result = super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            print(f"--- logged during {self.id()}:", *self.logs, "---", sep="\n", flush=True)
+        return result
+
+    def assert_no_gap(self, events, after=0):
+        """Every sequence number above `after` is there once, in order."""
+        for frame in events:
+            self.assertEqual(frame.get("first_seq", frame["seq"]), after + 1, f"after {after} came {frame}")
+            after = frame["seq"]
+
+
+def types(events):
+    """Returns the types of events, a run of equal ones as one."""
+    names = [frame["event"]["type"] for frame in events]
+    return [name for index, name in enumerate(names) if index == 0 or name != names[index - 1]]
+
+
+def text(events):
+    """Returns what an agent said, put together from its deltas."""
+    return "".join(frame["event"]["delta"] for frame in events if frame["event"]["type"] == "message_delta")
