@@ -1,0 +1,245 @@
+#include "net/http_connection.hpp"
+
+#define CAF_SUITE http_connection
+#include <caf/all.hpp>
+#include <caf/test/unit_test.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/net/harbour.hpp"
+
+using namespace gangway;
+using namespace gangway::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+harbour_options in_dev() {
+  return {.with = [](doors& rules) {
+    rules.http.dev = true;
+    rules.http.files["/"] = {"text/html; charset=utf-8", "<!doctype html>"};
+  }};
+}
+
+std::string code_of(const http_response& response) {
+  const auto body = nlohmann::json::parse(response.body, nullptr, false);
+  return body.is_object() && body.contains("error") ? body["error"]["code"].get<std::string>() : response.body;
+}
+
+} // namespace
+
+CAF_TEST(one_connection_answers_many_requests) {
+  harbour there;
+  raw_client client{there.port};
+  CAF_CHECK_EQUAL(client.request("GET", "/health/live").body, R"({"status":"alive"})");
+  CAF_CHECK_EQUAL(client.request("GET", "/version?x=1").body, R"({"version":"1.2.3"})");
+  const auto head = client.request("HEAD", "/version");
+  CAF_CHECK_EQUAL(head.status, 200);
+  CAF_CHECK(head.has("Content-Length: 19\r\n"));
+  const auto missing = client.request("GET", "/nothing");
+  CAF_CHECK_EQUAL(missing.status, 404);
+  CAF_CHECK_EQUAL(code_of(missing), "not_found");
+  const auto wrong = client.request("POST", "/version", {}, "{}");
+  CAF_CHECK_EQUAL(wrong.status, 405);
+  CAF_CHECK(wrong.has("Allow: GET, HEAD\r\n"));
+  // The admin API has its own door, and the demo's are closed.
+  CAF_CHECK_EQUAL(client.request("GET", "/api/v1/status").status, 404);
+  CAF_CHECK_EQUAL(client.request("POST", "/dev/token", {}, R"({"user":"ada"})").status, 404);
+  CAF_CHECK_EQUAL(client.request("GET", "/version", {{"Connection", "close"}}).status, 200);
+  CAF_CHECK(client.is_hung_up());
+}
+
+CAF_TEST(health_is_the_inspectors_answer) {
+  harbour there;
+  raw_client client{there.port};
+  CAF_CHECK_EQUAL(client.request("GET", "/health").body, R"({"status":"ok"})");
+  CAF_CHECK_EQUAL(there.heard.next(), "asked GET /health");
+  CAF_CHECK_EQUAL(client.request("HEAD", "/health/ready").status, 200);
+  CAF_CHECK_EQUAL(there.heard.next(), "asked GET /health/ready");
+}
+
+CAF_TEST(an_inspector_that_does_not_answer_is_503) {
+  harbour there{{.is_silent = true, .with = [](doors& rules) { rules.http.inspector_timeout = 50ms; }}};
+  raw_client client{there.port};
+  const auto answer = client.request("GET", "/health");
+  CAF_CHECK_EQUAL(answer.status, 503);
+  CAF_CHECK_NOT_EQUAL(answer.body.find("the inspector does not answer"), std::string::npos);
+  CAF_CHECK_EQUAL(client.request("GET", "/health/live").status, 200);
+}
+
+CAF_TEST(what_is_no_http_is_said_so_and_ends) {
+  harbour there;
+  for (const auto& [text, status] :
+       {std::pair{std::string{"hello\r\n\r\n"}, 400}, std::pair{std::string{"GET / HTTP/3.0\r\n\r\n"}, 400},
+        std::pair{std::string{"GET nothing HTTP/1.1\r\nHost: x\r\n\r\n"}, 400},
+        std::pair{"GET / HTTP/1.1\r\nX: " + std::string(17'000, 'x') + "\r\n\r\n", 431},
+        std::pair{std::string{"POST / HTTP/1.1\r\nContent-Length: 65537\r\n\r\n"}, 413}}) {
+    raw_client client{there.port};
+    client.send(text);
+    CAF_CHECK_EQUAL(client.read_response().status, status);
+  }
+  raw_client client{there.port};
+  CAF_CHECK_EQUAL(client.request("POST", "/nothing", {}, std::string(65'536, 'x')).status, 404);
+}
+
+CAF_TEST(half_a_request_is_cut_off_in_time) {
+  harbour there{{.with = [](doors& rules) { rules.connections.handshake_timeout = 100ms; }}};
+  raw_client silent{there.port};
+  raw_client half{there.port};
+  half.send("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: webso");
+  CAF_CHECK(half.is_hung_up());
+  CAF_CHECK(silent.is_hung_up());
+  CAF_CHECK_EQUAL(raw_client{there.port}.request("GET", "/health/live").status, 200);
+}
+
+// -- upgrades ------------------------------------------------------------------------------------
+
+CAF_TEST(ws_speaks_websocket_only) {
+  harbour there;
+  raw_client client{there.port};
+  const auto plain = client.request("GET", "/ws");
+  CAF_CHECK_EQUAL(plain.status, 426);
+  CAF_CHECK(plain.has("Upgrade: websocket\r\n"));
+  const auto old = client.request("GET", "/ws",
+                                  {{"Connection", "keep-alive, Upgrade"},
+                                   {"Upgrade", "WebSocket"},
+                                   {"Sec-WebSocket-Version", "8"},
+                                   {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}});
+  CAF_CHECK_EQUAL(old.status, 426);
+  CAF_CHECK(old.has("Sec-WebSocket-Version: 13\r\n"));
+  CAF_CHECK_EQUAL(client.request("POST", "/ws", {}, "{}").status, 405);
+  const auto keyless = client.request(
+      "GET", "/ws", {{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}});
+  CAF_CHECK_EQUAL(keyless.status, 400);
+  CAF_CHECK_EQUAL(client.upgrade(there.bearer("ada"), "/ws?thread_id=t1").status, 101);
+}
+
+CAF_TEST(a_bad_token_is_401_and_quotes_nothing_of_it) {
+  harbour there;
+  for (const auto& [token, code] :
+       {std::pair{there.token("ada", true), "token_expired"},
+        std::pair{there.token("ada") + "tampered", "unauthenticated"},
+        std::pair{there.token(std::string(300, 'a')), "unauthenticated"},
+        std::pair{there.token("a\tb"), "unauthenticated"}, std::pair{std::string{"garbage"}, "unauthenticated"},
+        std::pair{std::string{}, "unauthenticated"}}) {
+    raw_client client{there.port};
+    const auto refused = client.upgrade({{"Authorization", "Bearer " + token}});
+    CAF_CHECK_EQUAL(refused.status, 401);
+    CAF_CHECK_EQUAL(code_of(refused), code);
+    CAF_CHECK(refused.has("WWW-Authenticate: Bearer"));
+    if (!token.empty()) CAF_CHECK_EQUAL((refused.head + refused.body).find(token.substr(0, 12)), std::string::npos);
+  }
+  CAF_CHECK(!there.heard.has_more());
+}
+
+CAF_TEST(the_first_token_present_decides) {
+  harbour there;
+  const auto offer = "base64url.bearer.authorization.gangway." + to_base64url(there.token("ada")) + ", gangway.v1.json";
+  CAF_CHECK_EQUAL(
+      raw_client{there.port}.upgrade({{"Authorization", "Bearer garbage"}, {"Sec-WebSocket-Protocol", offer}}).status,
+      401);
+  // Another scheme is for somebody else: a proxy's password.
+  CAF_CHECK_EQUAL(
+      raw_client{there.port}.upgrade({{"Authorization", "Basic YTpi"}, {"Sec-WebSocket-Protocol", offer}}).status, 101);
+  CAF_CHECK_EQUAL(raw_client{there.port}
+                      .upgrade({{"Sec-WebSocket-Protocol", "base64url.bearer.authorization.gangway.===="}})
+                      .status,
+                  401);
+}
+
+CAF_TEST(an_origin_is_the_same_host_or_listed) {
+  harbour there{{.with = [](doors& rules) { rules.connections.origins = {"https://app.example.com"}; }}};
+  const auto status = [&](const std::string& origin, const std::string& host) {
+    auto headers = there.bearer("ada");
+    headers.insert(headers.end(), {{"Origin", origin}, {"Host", host}});
+    return raw_client{there.port}.upgrade(headers).status;
+  };
+  CAF_CHECK_EQUAL(status("http://chat.example.com", "chat.example.com"), 101);
+  CAF_CHECK_EQUAL(status("http://Chat.example.com:8080", "chat.example.com:8080"), 101);
+  CAF_CHECK_EQUAL(status("https://chat.example.com", "chat.example.com:443"), 101);
+  CAF_CHECK_EQUAL(status("https://app.example.com", "chat.example.com"), 101);
+  CAF_CHECK_EQUAL(status("http://app.example.com", "chat.example.com"), 403);
+  CAF_CHECK_EQUAL(status("http://chat.example.com", "chat.example.com:8080"), 403);
+  CAF_CHECK_EQUAL(status("http://chat.example.com.evil.example", "chat.example.com"), 403);
+  CAF_CHECK_EQUAL(status("http://127.0.0.1.evil.example", "127.0.0.1"), 403);
+  CAF_CHECK_EQUAL(status("http://[::1]:80", "[::1]"), 101);
+  CAF_CHECK_EQUAL(status("http://evil.example@127.0.0.1", "127.0.0.1"), 403);
+  CAF_CHECK_EQUAL(status("http://127.0.0.1/evil.example", "127.0.0.1"), 403);
+  CAF_CHECK_EQUAL(status("file://", "chat.example.com"), 403);
+  CAF_CHECK_EQUAL(status("null", "chat.example.com"), 403);
+  CAF_CHECK_EQUAL(status("", "chat.example.com"), 403);
+}
+
+CAF_TEST(a_client_that_does_not_wait_for_the_upgrade_is_refused) {
+  harbour there;
+  raw_client client{there.port};
+  client.send(
+      "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x80\x12\x34\x56\x78");
+  CAF_CHECK_EQUAL(client.read_response().status, 400);
+}
+
+// -- the demo and the admin's door ---------------------------------------------------------------
+
+CAF_TEST(a_page_comes_with_a_strict_policy) {
+  harbour there{in_dev()};
+  const auto page = raw_client{there.port}.request("GET", "/");
+  CAF_CHECK_EQUAL(page.body, "<!doctype html>");
+  CAF_CHECK(page.has("Content-Type: text/html; charset=utf-8\r\n"));
+  CAF_CHECK(page.has("Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+                     "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+                     "frame-ancestors 'none'\r\n"));
+  CAF_CHECK(page.has("X-Content-Type-Options: nosniff\r\n"));
+  CAF_CHECK(page.has("Cache-Control: no-cache\r\n"));
+}
+
+CAF_TEST(a_demo_token_is_for_this_machines_own_pages) {
+  harbour there{in_dev()};
+  const auto ask = [&](const raw_client::headers& headers, const std::string& body = R"({"user":"ada"})") {
+    return raw_client{there.port}.request("POST", "/dev/token", headers, body);
+  };
+  const auto given = ask({{"Host", "localhost:8080"}, {"Origin", "http://localhost:8080"}});
+  CAF_REQUIRE_EQUAL(given.status, 200);
+  const auto token = nlohmann::json::parse(given.body)["token"].get<std::string>();
+  CAF_CHECK_EQUAL(raw_client{there.port}.upgrade({{"Authorization", "Bearer " + token}}).status, 101);
+  CAF_CHECK_EQUAL(ask({{"Host", "[::1]:8080"}}).status, 200);
+  CAF_CHECK_EQUAL(ask({{"Host", "evil.example"}}).status, 403);
+  CAF_CHECK_EQUAL(ask({{"Host", ""}}).status, 403);
+  CAF_CHECK_EQUAL(ask({{"Host", "127.0.0.1.evil.example"}}).status, 403);
+  CAF_CHECK_EQUAL(ask({{"Host", "localhost:8080"}, {"Origin", "http://evil.example"}}).status, 403);
+  CAF_CHECK_EQUAL(ask({}, R"({"user":""})").status, 400);
+  CAF_CHECK_EQUAL(ask({}, R"({"user":7})").status, 400);
+  CAF_CHECK_EQUAL(ask({}, "nonsense").status, 400);
+  CAF_CHECK_EQUAL(raw_client{there.port}.request("GET", "/dev/token").status, 405);
+}
+
+CAF_TEST(an_administrator_needs_the_role) {
+  harbour there;
+  const auto ask = [&](const std::string& token, const std::string& path = "/api/v1/status") {
+    raw_client::headers headers;
+    if (!token.empty()) headers.emplace_back("Authorization", "Bearer " + token);
+    return raw_client{there.admin_port}.request("GET", path, headers);
+  };
+  CAF_CHECK_EQUAL(ask("").status, 401);
+  CAF_CHECK_EQUAL(ask("garbage").status, 401);
+  CAF_CHECK_EQUAL(ask(there.token("ada")).status, 403);
+  CAF_CHECK_EQUAL(ask(there.token("ada", false, {"reader"})).status, 403);
+  CAF_CHECK(!there.heard.has_more());
+  const auto admin = there.token("ada", false, {"reader", "gangway_admin"});
+  CAF_CHECK_EQUAL(ask(admin).status, 200);
+  CAF_CHECK_EQUAL(there.heard.next(), "asked GET /api/v1/status");
+  CAF_CHECK_EQUAL(ask(admin, "/api/v1/decisions?user=a%20b&limit=5").status, 200);
+  CAF_CHECK_EQUAL(there.heard.next(), "asked GET /api/v1/decisions user=a b limit=5");
+  CAF_CHECK_EQUAL(ask(admin, "/ws").status, 404);
+}
+
+CAF_TEST(in_dev_an_administrator_without_a_token_sits_at_this_machine) {
+  harbour there{in_dev()};
+  const auto ask = [&](const raw_client::headers& headers) {
+    return raw_client{there.admin_port}.request("GET", "/metrics", headers).status;
+  };
+  CAF_CHECK_EQUAL(ask({}), 200);
+  CAF_CHECK_EQUAL(ask({{"Host", "evil.example"}}), 403);
+  CAF_CHECK_EQUAL(ask({{"Origin", "http://evil.example"}}), 403);
+  CAF_CHECK_EQUAL(ask({{"Authorization", "Bearer garbage"}}), 401);
+}

@@ -1,0 +1,184 @@
+#include "net/jwt.hpp"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#define CAF_SUITE jwt
+#include <caf/all.hpp>
+#include <caf/test/unit_test.hpp>
+#include <caf/test/unit_test_impl.hpp>
+
+using namespace gangway;
+using namespace std::chrono_literals;
+
+namespace {
+
+const token_rules rules{.secret = "a secret of at least thirty-two bytes, for tests", .issuer = {}, .audience = {}};
+
+// An arbitrary moment; nothing here asks the clock.
+constexpr utc_time now{std::chrono::seconds{1'800'000'000}};
+
+/// A token of any header and payload, correctly signed.
+std::string sign(const std::string& header, const std::string& payload, const std::string& secret = rules.secret) {
+  auto result = to_base64url(header) + '.' + to_base64url(payload);
+  unsigned char digest[32];
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(result.data()), result.size(), digest, &size);
+  return result + '.' + to_base64url({reinterpret_cast<const char*>(digest), size});
+}
+
+std::string claim(const std::string& payload) { return sign(R"({"alg":"HS256"})", payload); }
+
+/// What the token says, or a failed test.
+token_claims accept(const std::string& token, const token_rules& by = rules, utc_time when = now) {
+  auto verdict = verify_token(token, by, when);
+  if (const auto* fault = std::get_if<token_fault>(&verdict)) CAF_FAIL("refused: " << fault->reason);
+  return std::get<token_claims>(verdict);
+}
+
+token_fault refuse(const std::string& token, const token_rules& by = rules, utc_time when = now) {
+  auto verdict = verify_token(token, by, when);
+  if (std::holds_alternative<token_claims>(verdict)) CAF_FAIL("accepted");
+  return std::get<token_fault>(verdict);
+}
+
+std::string expiring(std::chrono::seconds when) {
+  return claim(R"({"sub":"ada","exp":)" + std::to_string((now.time_since_epoch() / 1s) + when.count()) + "}");
+}
+
+} // namespace
+
+CAF_TEST(the_token_of_rfc_7515_a_1_has_a_good_signature_and_is_long_expired) {
+  const auto secret =
+      *from_base64url("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");
+  const std::string token =
+      "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
+      "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+      "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+  const token_rules theirs{.secret = secret, .issuer = "joe", .audience = {}};
+  CAF_CHECK(refuse(token, theirs).expired);
+  // In its day only the user was missing.
+  const utc_time then{1'300'819'379s};
+  CAF_CHECK_EQUAL(refuse(token, theirs, then).reason, "the token names no user: sub is not a string");
+  CAF_CHECK_EQUAL(refuse(token, rules, then).reason, "the token's signature is wrong");
+}
+
+CAF_TEST(a_token_made_here_is_believed_here) {
+  const token_claims claims{{"105945141827451681156"}, "pro", {"gangway_admin", "reader"}, now + 1h};
+  CAF_CHECK(accept(make_token(claims, rules, now)) == claims);
+  const token_rules strict{.secret = rules.secret, .issuer = "us", .audience = "gangway"};
+  CAF_CHECK(accept(make_token(claims, strict, now), strict) == claims);
+}
+
+CAF_TEST(the_key_decides_the_algorithm) {
+  const std::string payload = R"({"sub":"ada","exp":1900000000})";
+  accept(sign(R"({"alg":"HS256"})", payload));
+  for (const auto* header : {R"({"alg":"none"})", R"({"alg":"None"})", R"({"alg":"HS512"})", R"({"alg":"RS256"})",
+                             R"({"alg":"hs256"})", R"({"alg":["HS256"]})", R"({})"})
+    CAF_CHECK_EQUAL(refuse(sign(header, payload)).reason, "the token is not signed with HS256");
+  const auto unsigned_token = to_base64url(R"({"alg":"none"})") + '.' + to_base64url(payload) + '.';
+  CAF_CHECK_EQUAL(refuse(unsigned_token).reason, "the token is not signed with HS256");
+}
+
+CAF_TEST(an_unknown_extension_is_refused) {
+  CAF_CHECK(!refuse(sign(R"({"alg":"HS256","crit":["exp"]})", R"({"sub":"ada","exp":1900000000})")).expired);
+}
+
+CAF_TEST(a_tampered_token_is_refused_wherever_it_was_touched) {
+  const auto good = expiring(1h);
+  accept(good);
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    auto bad = good;
+    bad[i] = bad[i] == 'A' ? 'B' : 'A';
+    refuse(bad);
+  }
+  refuse(good.substr(0, good.size() - 1));
+  refuse(good + "A");
+  refuse(good.substr(0, good.rfind('.') + 1));
+}
+
+CAF_TEST(a_token_has_three_parts) {
+  for (const auto* token : {"", ".", "..", "...", "a.b", "a.b.c.d", "a..b"})
+    refuse(token);
+}
+
+CAF_TEST(a_token_expires_at_exp_plus_leeway_and_not_before) {
+  accept(expiring(-59s));
+  CAF_CHECK(refuse(expiring(-60s)).expired);
+  CAF_CHECK(!refuse(claim(R"({"sub":"ada"})")).expired);
+  CAF_CHECK(!refuse(claim(R"({"sub":"ada","exp":"1900000000"})")).expired);
+  accept(claim(R"({"sub":"ada","exp":1.9e9})"));
+  accept(claim(R"({"sub":"ada","exp":1e300})"));
+  accept(claim(R"({"sub":"ada","exp":18446744073709551615})"));
+  CAF_CHECK(refuse(claim(R"({"sub":"ada","exp":-1})")).expired);
+  CAF_CHECK(refuse(claim(R"({"sub":"ada","exp":-1e300})")).expired);
+}
+
+CAF_TEST(a_token_begins_at_nbf_minus_leeway_and_not_before) {
+  accept(claim(R"({"sub":"ada","exp":1900000000,"nbf":1800000060})"));
+  CAF_CHECK(!refuse(claim(R"({"sub":"ada","exp":1900000000,"nbf":1800000061})")).expired);
+  refuse(claim(R"({"sub":"ada","exp":1900000000,"nbf":null})"));
+}
+
+CAF_TEST(issuer_and_audience_are_checked_when_the_rules_name_them) {
+  const token_rules strict{.secret = rules.secret, .issuer = "us", .audience = "gangway"};
+  accept(claim(R"({"sub":"ada","exp":1900000000,"iss":"us","aud":"gangway"})"), strict);
+  accept(claim(R"({"sub":"ada","exp":1900000000,"iss":"us","aud":["other","gangway"]})"), strict);
+  for (const auto* payload : {R"({"sub":"ada","exp":1900000000,"iss":"them","aud":"gangway"})",
+                              R"({"sub":"ada","exp":1900000000,"aud":"gangway"})",
+                              R"({"sub":"ada","exp":1900000000,"iss":"us","aud":"other"})",
+                              R"({"sub":"ada","exp":1900000000,"iss":"us","aud":[]})",
+                              R"({"sub":"ada","exp":1900000000,"iss":"us","aud":{"gangway":1}})",
+                              R"({"sub":"ada","exp":1900000000,"iss":"us"})"})
+    refuse(claim(payload), strict);
+}
+
+CAF_TEST(a_subject_is_a_user_id) {
+  const auto of = [](const std::string& subject) { return claim(R"({"exp":1900000000,"sub":)" + subject + "}"); };
+  CAF_CHECK_EQUAL(accept(of(R"("105945141827451681156")")).user.value, "105945141827451681156");
+  accept(of('"' + std::string(255, 'a') + '"'));
+  refuse(of('"' + std::string(256, 'a') + '"'));
+  refuse(of('"' + std::string(300, 'a') + '"'));
+  refuse(of(R"("")"));
+  refuse(of(R"("a\u0007b")"));
+  refuse(of(R"("a\u0000b")"));
+  refuse(of("7"));
+  refuse(of("\"\xff\""));
+}
+
+CAF_TEST(roles_come_from_either_claim) {
+  const auto roles = [](const std::string& rest) {
+    return accept(claim(R"({"sub":"ada","exp":1900000000)" + rest + "}")).roles;
+  };
+  CAF_CHECK(roles("").empty());
+  CAF_CHECK(roles(R"(,"role":"a")") == std::vector<std::string>{"a"});
+  CAF_CHECK(roles(R"(,"role":"a","roles":["b",7,"c"])") == (std::vector<std::string>{"a", "b", "c"}));
+}
+
+CAF_TEST(a_token_of_8_kib_is_read_and_one_byte_more_is_not) {
+  // Blanks in the payload fill it up, blanks in the header reach the sizes between base64's steps.
+  const auto sized = [](std::size_t bytes) {
+    for (std::size_t blanks = bytes * 3 / 4 - 100; blanks < bytes * 3 / 4; ++blanks)
+      for (std::size_t more = 0; more < 3; ++more) {
+        auto token = sign(R"({"alg":"HS256"})" + std::string(more, ' '),
+                          R"({"sub":"ada","exp":1900000000})" + std::string(blanks, ' '));
+        if (token.size() == bytes) return token;
+      }
+    return std::string{};
+  };
+  CAF_REQUIRE_EQUAL(sized(token_bytes_max).size(), token_bytes_max);
+  accept(sized(token_bytes_max));
+  CAF_CHECK_EQUAL(refuse(sized(token_bytes_max) + "A").reason, "the token is longer than 8 KiB");
+}
+
+CAF_TEST(base64url_is_strict_and_its_own_inverse) {
+  for (const auto* text : {"", "f", "fo", "foo", "foob", "fooba", "foobar", "\xff\xfe\xfd"})
+    CAF_CHECK_EQUAL(from_base64url(to_base64url(text)).value_or("?"), text);
+  CAF_CHECK_EQUAL(to_base64url("\xfb\xff"), "-_8");
+  CAF_CHECK_EQUAL(to_base64url("foobar"), "Zm9vYmFy");
+  for (const auto* text : {"Zg==", "Zm9v\n", "Zm+v", "Zm/v", "Z", "Zm9vY", "Zh", "Zm9", " Zm9v"})
+    CAF_CHECK(!from_base64url(text));
+  CAF_CHECK(from_base64url("Zg"));
+  CAF_CHECK(from_base64url("Zm8"));
+}

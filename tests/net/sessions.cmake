@@ -1,0 +1,12 @@
+add_executable(net_jwt_test jwt_test.cpp)
+target_link_libraries(net_jwt_test PRIVATE gangway_net OpenSSL::Crypto)
+add_test(NAME net_jwt COMMAND net_jwt_test --max-runtime=100)
+set_tests_properties(net_jwt PROPERTIES LABELS unit)
+
+# Real sockets on loopback; the actors behind the doors are stand-ins.
+add_executable(net_session_test main.cpp raw_client.cpp harbour.cpp
+  http_connection_test.cpp listener_test.cpp server_test.cpp session_test.cpp websocket_plain_test.cpp)
+target_link_libraries(net_session_test PRIVATE gangway_net nlohmann_json::nlohmann_json)
+add_test(NAME net_session COMMAND net_session_test --max-runtime=280)
+set_tests_properties(net_session PROPERTIES LABELS integration TIMEOUT 300
+  ENVIRONMENT "UBSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/ubsan.supp:print_stacktrace=1")
