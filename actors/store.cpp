@@ -86,33 +86,47 @@ void store_state::gathered(std::size_t bytes) {
     self_->send(self_, commit_tick{});
 }
 
+// What cannot be written together is written one by one: a request that the engine chokes on is refused alone.
 void store_state::commit() {
   if (batch_.empty()) return;
-  const auto durable = std::any_of(batch_.begin(), batch_.end(), [](const auto& what) {
-    const auto* append = std::get_if<waiting_append>(&what);
-    return append != nullptr && append->request.durable;
-  });
-  const auto trouble = write(durable);
-  for (auto& what : std::exchange(batch_, {}))
-    std::visit(
-        [&](auto& waiter) {
-          if (trouble)
-            waiter.promise.deliver(caf::make_error(errc::store_unavailable));
-          else if (waiter.outcome)
-            waiter.promise.deliver(std::move(*waiter.outcome));
-          else
-            waiter.promise.deliver(std::move(waiter.outcome.error()));
-        },
-        what);
+  auto batch = std::exchange(batch_, {});
   batch_bytes_ = 0;
+  auto trouble = write(batch);
+  if (!trouble || batch.size() == 1) {
+    for (auto& what : batch)
+      answer(what, !trouble);
+  } else {
+    for (auto& what : batch) {
+      trouble = write({&what, 1});
+      answer(what, !trouble);
+    }
+  }
   report(trouble.value_or(std::string{}));
 }
 
-// Returns what went wrong; then nothing of the batch is in the log.
-std::optional<std::string> store_state::write(bool durable) {
+void store_state::answer(waiting_request& what, bool written) {
+  std::visit(
+      [&](auto& waiter) {
+        if (!written)
+          waiter.promise.deliver(caf::make_error(errc::store_unavailable));
+        else if (waiter.outcome)
+          waiter.promise.deliver(std::move(*waiter.outcome));
+        else
+          waiter.promise.deliver(std::move(waiter.outcome.error()));
+      },
+      what);
+}
+
+// Returns what went wrong; then nothing of the requests is in the log. None: sees whether writing works.
+std::optional<std::string> store_state::write(std::span<waiting_request> requests) {
+  const auto durable = requests.empty() || std::any_of(requests.begin(), requests.end(), [](const auto& what) {
+                         const auto* append = std::get_if<waiting_append>(&what);
+                         return append != nullptr && append->request.durable;
+                       });
   try {
     writer_->begin(durable);
-    for (auto& what : batch_)
+    if (requests.empty()) writer_->touch();
+    for (auto& what : requests)
       std::visit([this](auto& waiter) { apply(waiter); }, what);
     writer_->commit();
     return std::nullopt;
@@ -140,7 +154,21 @@ void store_state::report(const std::string& trouble) {
   else if (trouble_)
     log::info("the store writes again", {});
   trouble_ = trouble;
+  retry_later();
   if (inspector_) caf::anon_send(inspector_, component_changed{"store", trouble});
+}
+
+// Whoever looks at our health sends nobody here while we cannot write: so we must find out by ourselves that we can.
+void store_state::retry_later() {
+  if (!trouble_ || trouble_->empty() || std::exchange(retry_pending_, true)) return;
+  self_->delayed_send(self_, retry_pause, retry_tick{});
+}
+
+void store_state::on_retry() {
+  retry_pending_ = false;
+  if (!trouble_ || trouble_->empty()) return;
+  report(write({}).value_or(std::string{}));
+  retry_later();
 }
 
 store_private::behavior_type store(store_pointer self, std::unique_ptr<log_writer> writer, inspector_actor inspector) {
@@ -152,6 +180,7 @@ store_private::behavior_type store(store_pointer self, std::unique_ptr<log_write
       [=](const retire&) { state->on_retire(); },
       [=](const get_vitals&) { return self->vitals(); },
       [=](const commit_tick&) { state->on_commit_tick(); },
+      [=](const retry_tick&) { state->on_retry(); },
   };
 }
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,11 +24,15 @@ class store_state {
 public:
   static inline const char* name = "store";
 
+  /// Between two looks whether a store that failed can write again.
+  static constexpr std::chrono::milliseconds retry_pause{1000};
+
   void start(store_pointer self, std::unique_ptr<log_writer> writer, inspector_actor inspector);
 
   caf::typed_response_promise<log_opened> on_open_log(const open_log& order);
   caf::typed_response_promise<events_appended> on_append_events(const append_events& order);
   void on_commit_tick();
+  void on_retry();
   void on_retire();
 
 private:
@@ -42,18 +47,23 @@ private:
   using waiting_append = waiting<append_events, events_appended>;
 
   void gathered(std::size_t bytes);
+  using waiting_request = std::variant<waiting_open, waiting_append>;
+
   void commit();
-  std::optional<std::string> write(bool durable);
+  std::optional<std::string> write(std::span<waiting_request> requests);
+  static void answer(waiting_request& what, bool written);
   void apply(waiting_open& what);
   void apply(waiting_append& what);
   void report(const std::string& trouble);
+  void retry_later();
 
   store_pointer self_ = nullptr;
   std::unique_ptr<log_writer> writer_;
   inspector_actor inspector_;
-  std::vector<std::variant<waiting_open, waiting_append>> batch_;
+  std::vector<waiting_request> batch_;
   std::size_t batch_bytes_ = 0;
   bool tick_sent_ = false;
+  bool retry_pending_ = false;
   std::optional<std::string> trouble_; ///< what the inspector was told last; empty: none
 };
 

@@ -38,6 +38,9 @@ public:
   /// Undoes the transaction, if there is one.
   virtual void roll_back() noexcept = 0;
 
+  /// Writes something that changes nothing, to see whether writing works. @pre in a transaction
+  virtual void touch() = 0;
+
   /// Opens a thread for a new manager: makes it, raises its generation, ends its orphaned run by appending
   /// `agent_failed {code: "interrupted"}`. @pre in a transaction
   virtual log_opened open(const open_log& what) = 0;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "actors/store/message_text.hpp"
 #include "protocol/ag_ui.hpp"
+#include "protocol/message_text.hpp"
 
 namespace gangway::sqlite {
 

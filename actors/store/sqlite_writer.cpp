@@ -7,9 +7,9 @@
 
 #include <sys/random.h>
 
-#include "actors/store/message_text.hpp"
 #include "actors/store/sqlite_schema.hpp"
 #include "protocol/ag_ui.hpp"
+#include "protocol/message_text.hpp"
 
 namespace gangway::sqlite {
 
@@ -48,7 +48,8 @@ epoch make_epoch() {
 } // namespace
 
 writer::writer(const std::string& path)
-    : connection_{open_for_writing(path)},
+    : lock_{path},
+      connection_{open_for_writing(path)},
       begin_{connection_, "BEGIN IMMEDIATE"},
       commit_{connection_, "COMMIT"},
       find_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at"
@@ -92,6 +93,10 @@ void writer::commit() {
 
 void writer::roll_back() noexcept {
   if (connection_.in_transaction()) connection_.database().tryExec("ROLLBACK");
+}
+
+void writer::touch() {
+  connection_.guarded([&] { connection_.database().exec("UPDATE schema_version SET version = version"); });
 }
 
 log_opened writer::open(const open_log& what) {

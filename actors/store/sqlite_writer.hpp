@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/store/file_lock.hpp"
 #include "actors/store/sqlite_connection.hpp"
 
 namespace gangway::sqlite {
@@ -13,6 +14,7 @@ public:
   void begin(bool durable) override;
   void commit() override;
   void roll_back() noexcept override;
+  void touch() override;
   log_opened open(const open_log& what) override;
   std::variant<events_appended, append_refusal> append(const append_events& what) override;
 
@@ -36,6 +38,7 @@ private:
                      const std::string& role, const std::string& text, const std::optional<std::string>& content);
   void save(const thread_row& thread);
 
+  file_lock lock_;
   connection connection_;
   bool durable_ = true; ///< what `PRAGMA synchronous` stands on
 

@@ -239,10 +239,19 @@ CAF_TEST(another_process_that_holds_the_database_is_an_error_until_it_lets_go) {
     trouble = error.what();
   }
   CAF_CHECK(says(trouble, path() + ": is locked by another process"));
+  writer->roll_back();
+  writer.reset();
   CAF_CHECK(says(refusal(path()), path() + ": is locked by another process"));
   CAF_CHECK(reader->messages({log.log}).messages.empty());
   other.exec("ROLLBACK");
+  CAF_CHECK_EQUAL(refusal(path()), "");
+  writer = make_engine()->make_writer();
   add(log, {said(1, "at last")});
+}
+
+CAF_TEST(a_database_has_one_writer_at_a_time) {
+  CAF_CHECK(says(refusal(path()), path() + ": another server uses this database"));
+  writer.reset();
   CAF_CHECK_EQUAL(refusal(path()), "");
 }
 

@@ -42,6 +42,8 @@ public:
     real_->begin(durable);
   }
 
+  void touch() override { real_->touch(); }
+
   void commit() override {
     if (watch_->first_commit && watch_->transactions == 1) {
       watch_->first_commit->reached.set_value();
