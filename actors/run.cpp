@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/message_text.hpp"
+
 namespace gangway {
 
 namespace {
@@ -17,7 +19,7 @@ void run_state::start(run_pointer self, manager_actor owner, store_reader_actor 
   owner_ = std::move(owner);
   reader_ = std::move(reader);
   task_ = std::move(task);
-  text_ = plain_text(task_.content);
+  text_ = message_text(task_.content);
   emit({agent_started{task_.agent.name}});
   for (const auto& step : first_steps(text_))
     perform(step);

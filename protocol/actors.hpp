@@ -32,6 +32,10 @@ using manager_actor = caf::typed_actor<
     // Shows that it answers.
     caf::replies_to<get_vitals>::with<vitals>>;
 
+using manager_private = manager_actor::extend<
+    // Tries again what the store could not do.
+    caf::reacts_to<retry_tick>>;
+
 /// The supervisor of one user's managers; owns the slots and the connections.
 using user_actor = caf::typed_actor<
     // Takes a connection in.
@@ -131,7 +135,9 @@ using store_actor = caf::typed_actor<
 
 using store_private = store_actor::extend<
     // Commits the batch that has gathered.
-    caf::reacts_to<commit_tick>>;
+    caf::reacts_to<commit_tick>,
+    // Sees whether it can write again.
+    caf::reacts_to<retry_tick>>;
 
 /// The readers of the durable log: other connections to the same database, other threads.
 using store_reader_actor = caf::typed_actor<

@@ -1,4 +1,6 @@
-#include "actors/store/message_text.hpp"
+#include "protocol/message_text.hpp"
+
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -19,11 +21,13 @@ std::string message_text(const json_text& content) {
   if (value.is_string()) return value.get<std::string>();
   std::string result;
   if (!value.is_array()) return result;
+  auto first = true;
   for (const auto& part : value) {
     if (!part.is_object()) continue;
+    const auto type = part.find("type");
     const auto text = part.find("text");
-    if (text == part.end() || !text->is_string()) continue;
-    if (!result.empty()) result += '\n';
+    if (type == part.end() || *type != "text" || text == part.end() || !text->is_string()) continue;
+    if (!std::exchange(first, false)) result += '\n';
     result += text->get_ref<const std::string&>();
   }
   return result;

@@ -6,7 +6,8 @@
 
 namespace gangway {
 
-/// Returns what a person reads of a message: the string that `content` is, or the text of its parts, a line each.
+/// Returns what a person reads of a message: the string that `content` is, or its `{"type":"text","text":…}` parts, one
+/// under the other. Other parts are left out; content that is neither says nothing.
 std::string message_text(const json_text& content);
 
 /// Returns `text` as a content: a JSON string.

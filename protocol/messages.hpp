@@ -159,10 +159,13 @@ struct manager_failed {
   GANGWAY_MESSAGE(manager_failed);
 };
 
-/// Notifies a user that one frame of a connection is dealt with: its credit comes back.
+/// Notifies a user that one frame of a connection is dealt with, and answered if it waits for an answer: its credit
+/// comes back.
 struct frame_handled {
   gangway::manager_id manager;
-  gangway::connection_id connection;
+  request_origin origin;
+  bool attached = true; ///< whether the connection has the thread now
+  bool answered = true; ///< false: the manager does not know the connection, so the user answers
   GANGWAY_MESSAGE(frame_handled);
 };
 
@@ -361,6 +364,11 @@ struct forget_tick {
 /// The server should have ended by now.
 struct shutdown_deadline_tick {
   GANGWAY_MESSAGE(shutdown_deadline_tick);
+};
+
+/// A manager tries again what the store could not do.
+struct retry_tick {
+  GANGWAY_MESSAGE(retry_tick);
 };
 
 /// The builtin agent takes its next step.

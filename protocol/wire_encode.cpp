@@ -151,7 +151,7 @@ struct body_encoder {
 } // namespace
 
 std::string reply(std::int64_t request, std::string_view result) {
-  return object{}.number("id", request).raw("result", result).take();
+  return object{result.size() + 40}.number("id", request).raw("result", result).take();
 }
 
 std::string reply(std::optional<std::int64_t> request, const command_error& error) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/builtin/calculator.hpp"
+#include "protocol/message_text.hpp"
 #include "protocol/messages.hpp"
 
 namespace gangway {
@@ -23,7 +24,7 @@ constexpr std::size_t delta_bytes_min = 8;
 constexpr std::size_t delta_bytes_max = 32;
 
 constexpr std::string_view usage =
-    "Usage: /stream N R streams N deltas (1 to 1000000) at R a second (0.1 to 100000), for example /stream 100 10.";
+    "Usage: /stream N R streams N deltas (1 to 100000) at R a second (0.1 to 100000), for example /stream 100 10.";
 
 constexpr std::string_view help = "I am Gangway's builtin agent. I can calculate (what is 12*(3+4)?), tell the time "
                                   "(what time is it?), search this thread (search banana), and stream numbers "
@@ -324,24 +325,6 @@ std::string excerpt(std::string_view text) {
 
 } // namespace
 
-std::string plain_text(const json_text& content) {
-  const auto value = json_value::parse(content.value, nullptr, false);
-  if (value.is_string()) return value.get<std::string>();
-  std::string result;
-  if (!value.is_array()) return result;
-  auto first = true;
-  for (const auto& part : value) {
-    if (!part.is_object()) continue;
-    const auto type = part.find("type");
-    const auto text = part.find("text");
-    if (type == part.end() || *type != "text" || text == part.end() || !text->is_string()) continue;
-    if (!first) result += '\n';
-    first = false;
-    result += text->get_ref<const std::string&>();
-  }
-  return result;
-}
-
 std::vector<agent_step> first_steps(std::string_view text) {
   const auto wanted = read_wish(text);
   if (const auto* it = std::get_if<wants_stream>(&wanted); it && it->stream) return {think_step{}, *it->stream};
@@ -407,7 +390,7 @@ tool_outcome search_outcome(const messages_page& found, sequence question) {
   for (const auto& message : found.messages) {
     if (message.seq >= question) continue;
     ++count;
-    lines += "\n- " + message.role + ": " + excerpt(plain_text(message.content));
+    lines += "\n- " + message.role + ": " + excerpt(message_text(message.content));
   }
   if (count == 0) return {"Nothing found.", false};
   auto head = "Found " + std::to_string(count) + (count == 1 ? " message" : " messages");

@@ -2,7 +2,7 @@
 
 /// What the builtin agent does with a message, decided without doing any of it. The run actor carries it out:
 ///
-///     text = plain_text(content)
+///     text = message_text(content)
 ///     for each of first_steps(text):
 ///       think_step      → agent_thinking
 ///       call_tool_step  → tool_executing; outcome = run_tool(…), for `search_thread` search_outcome(the store's
@@ -67,13 +67,9 @@ struct tool_outcome {
 };
 
 /// The bounds of `/stream N R`: deltas, and deltas per second.
-inline constexpr std::uint64_t stream_count_max = 1'000'000;
+inline constexpr std::uint64_t stream_count_max = 100'000;
 inline constexpr double stream_rate_min = 0.1;
 inline constexpr double stream_rate_max = 100'000;
-
-/// Returns what a message says: the string, or the array's `{"type":"text","text":…}` parts, one under the other.
-/// Other parts are left out; content that is neither says nothing.
-std::string plain_text(const json_text& content);
 
 /// Returns what to do first about a message: `think_step`, then exactly one of the others. Never empty.
 /// `/stream N R` streams; "search X", "find X", "did I say X" search the thread; an arithmetic expression anywhere is
