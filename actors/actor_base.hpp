@@ -7,6 +7,7 @@
 #include <exception>
 
 #include <caf/all.hpp>
+#include <caf/detail/pretty_type_name.hpp>
 
 #include "protocol/log.hpp"
 #include "protocol/messages.hpp"
@@ -21,11 +22,12 @@ public:
   explicit counted_actor(caf::actor_config& cfg) : super(cfg) {
     // An exception ends this actor alone; its parent sees the reason and decides.
     this->set_exception_handler([](caf::scheduled_actor* self, std::exception_ptr& thrown) -> caf::error {
+      // Its type alone: what it says may quote a message.
       std::string what = "unknown exception";
       try {
         std::rethrow_exception(thrown);
       } catch (const std::exception& caught) {
-        what = caught.what();
+        what = caf::detail::pretty_type_name(typeid(caught));
       } catch (...) {
       }
       log::error("an actor crashed", {{"actor", self->name()}, {"reason", what}});

@@ -190,11 +190,16 @@ void inspector_state::answer_tree(const answer_request& request) {
     const auto place = add({{"name", "directory"}, {"id", std::to_string(i)}, {"children", json::array()}});
     ask<vitals>(shard, get_vitals{}, all, note_vitals(place));
     ask<std::vector<user_actor>>(shard, question, all, [=, this](const std::vector<user_actor>& users) {
-      for (const auto& one : users)
+      for (const auto& one : users) {
+        // Shown as silent until it answers.
+        *found = true;
+        auto& shown = (*tree)["children"][place]["children"];
+        const auto seat = shown.size();
+        shown.push_back({{"name", "user"}, {"id", question.user.value_or(user_id{}).value}, {"answers", false}});
         ask<user_report>(one, get_user_report{}, all, [=](const user_report& report) {
-          *found = true;
-          (*tree)["children"][place]["children"].push_back(to_json(report));
+          (*tree)["children"][place]["children"][seat] = to_json(report);
         });
+      }
     });
   }
   if (tree_.store) ask<vitals>(tree_.store, get_vitals{}, all, note_vitals(add({{"name", "store"}})));

@@ -74,7 +74,8 @@ private:
   server_facts facts_;
   steady_time begun_;
   /// Why each component is not ready; empty: it is.
-  std::map<std::string, std::string> components_{{"store", "opening"}, {"agents", "starting"}};
+  std::map<std::string, std::string> components_{
+      {"store", "opening"}, {"agents", "starting"}, {"doors", "not open yet"}};
   tree_grown tree_;
 };
 

@@ -11,6 +11,13 @@
 
 namespace gangway {
 
+namespace {
+
+const command_error sent_before_with_other_content{
+    error_code::bad_request, "this client_message_id was sent with other content before", {}, {}};
+
+} // namespace
+
 manager_state::~manager_state() {
   if (run_ && run_->actor) caf::anon_send_exit(run_->actor, caf::exit_reason::user_shutdown);
 }
@@ -43,8 +50,18 @@ attachment* manager_state::find(const connection_id& connection) {
   return found == attachments_.end() ? nullptr : &*found;
 }
 
+void manager_state::asked(const request_origin& origin) {
+  if (auto* from = find(origin.connection)) ++from->asked;
+}
+
+// Every frame comes to this once, when it is answered; a connection that has left is forgotten with its last answer.
 void manager_state::finish(const request_origin& origin) {
-  self_->send(owner_, frame_handled{identity_.manager, origin.connection});
+  auto* from = find(origin.connection);
+  self_->send(owner_, frame_handled{identity_.manager, origin, from != nullptr && from->open, from != nullptr});
+  if (from == nullptr) return;
+  --from->asked;
+  if (from->asked == 0 && (from->leaving || !from->open))
+    std::erase_if(attachments_, [&](const attachment& known) { return known.connection == origin.connection; });
 }
 
 void manager_state::answer(const request_origin& origin, const std::string& result) {
@@ -52,7 +69,7 @@ void manager_state::answer(const request_origin& origin, const std::string& resu
   finish(origin);
 }
 
-void manager_state::refuse(const request_origin& origin, command_error error) {
+void manager_state::refuse(const request_origin& origin, const command_error& error) {
   if (auto* to = find(origin.connection); to && origin.request) to->link.send(wire::reply(origin.request, error));
   finish(origin);
 }
@@ -62,78 +79,104 @@ void manager_state::refuse(const request_origin& origin, command_error error) {
 void manager_state::on_attach(const attach& order) {
   auto* to = find(order.origin.connection);
   if (to == nullptr) to = &attachments_.emplace_back(attachment{order.origin.connection, order.link});
+  ++to->asked;
+  to->leaving = false;
   to->waiting = true;
+  const auto turn = ++to->turn;
   const auto& position = order.position;
   if (position && position->epoch == epoch_ && position->after <= committed_)
-    resume(order.origin, position->after);
+    resume(order.origin, turn, position->after);
   else
-    send_snapshot(order.origin);
+    send_snapshot(order.origin, turn);
 }
 
+// What it asked for is still answered: a thread may be closed right behind a message.
 void manager_state::on_detach(const detach& order) {
-  std::erase_if(attachments_, [&](const attachment& known) { return known.connection == order.connection; });
+  auto* from = find(order.connection);
+  if (from == nullptr) return;
+  from->leaving = true;
+  from->open = false;
+  if (from->asked == 0)
+    std::erase_if(attachments_, [&](const attachment& known) { return known.connection == order.connection; });
 }
 
 void manager_state::on_acknowledge(const acknowledge& report) {
   if (auto* from = find(report.connection)) from->acknowledged = std::min(report.seq, from->position);
 }
 
-void manager_state::resume(const request_origin& origin, sequence after) {
+// Returns the attachment that was opened in that turn, or nothing; then the open has been answered.
+attachment* manager_state::find_turn(const request_origin& origin, std::uint64_t turn) {
+  auto* to = find(origin.connection);
+  if (to != nullptr && to->turn == turn && !to->leaving) return to;
+  refuse(origin, {error_code::not_open, "the thread was closed or opened again before it was open", {}, {}});
+  return nullptr;
+}
+
+void manager_state::resume(const request_origin& origin, std::uint64_t turn, sequence after) {
   if (window_.covers(after)) {
-    greet(origin, after, wire::opened(identity_.thread, identity_.manager, epoch_, committed_));
+    greet(origin, turn, after, wire::opened(identity_.thread, identity_.manager, epoch_, committed_));
     return;
   }
   const auto last = committed_;
   self_->request(services_->reader, caf::infinite, read_log{log_, after, last})
       .then(
           [=, this](const log_read& read) {
-            if (!read.complete) {
-              send_snapshot(origin);
-              return;
-            }
-            if (auto* to = find(origin.connection)) {
-              if (origin.request)
-                to->link.send(
-                    wire::reply(*origin.request, wire::opened(identity_.thread, identity_.manager, epoch_, last)));
-              for (const auto& event : read.events)
-                to->link.send(wire::event(identity_.thread, epoch_, event));
-              to->position = last;
-              to->waiting = false;
-              catch_up(*to);
-            }
+            if (!read.complete) return send_snapshot(origin, turn);
+            auto* to = find_turn(origin, turn);
+            if (to == nullptr) return;
+            to->open = true;
+            const auto opened = wire::opened(identity_.thread, identity_.manager, epoch_, last);
+            if (origin.request) to->link.send(wire::reply(*origin.request, opened));
+            for (const auto& event : read.events)
+              to->link.send(wire::event(identity_.thread, epoch_, event));
+            to->position = last;
+            to->waiting = false;
+            catch_up(*to);
             finish(origin);
           },
-          [=, this](caf::error& reason) { refuse(origin, to_command_error(reason)); });
+          [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
 }
 
-void manager_state::send_snapshot(const request_origin& origin) {
+void manager_state::send_snapshot(const request_origin& origin, std::uint64_t turn) {
   thread_snapshot snapshot;
   if (run_) snapshot.run = run_->progress;
-  if (committed_ == 0) {
-    greet(origin, 0, wire::opened(identity_.thread, identity_.manager, epoch_, 0, snapshot));
+  const auto last = committed_;
+  if (last == 0) {
+    greet(origin, turn, 0, wire::opened(identity_.thread, identity_.manager, epoch_, 0, snapshot));
     return;
   }
-  const auto last = committed_;
   self_->request(services_->reader, caf::infinite, get_messages{.log = log_, .before = last + 1})
       .then(
           [=, this](const messages_page& page) mutable {
             snapshot.messages = page.messages;
-            greet(origin, last, wire::opened(identity_.thread, identity_.manager, epoch_, last, snapshot));
+            greet(origin, turn, last, wire::opened(identity_.thread, identity_.manager, epoch_, last, snapshot));
           },
-          [=, this](caf::error& reason) { refuse(origin, to_command_error(reason)); });
+          [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
 }
 
-void manager_state::greet(const request_origin& origin, sequence position, const std::string& opened) {
-  answer(origin, opened);
-  if (auto* to = find(origin.connection)) {
-    to->position = position;
-    to->waiting = false;
-    catch_up(*to);
-  }
+void manager_state::greet(const request_origin& origin, std::uint64_t turn, sequence position,
+                          const std::string& opened) {
+  auto* to = find_turn(origin, turn);
+  if (to == nullptr) return;
+  to->open = true;
+  if (origin.request) to->link.send(wire::reply(*origin.request, opened));
+  to->position = position;
+  to->waiting = false;
+  catch_up(*to);
+  finish(origin);
+}
+
+// A connection that had the thread open before goes on where it was; another one has not got it.
+void manager_state::refuse_open(const request_origin& origin, std::uint64_t turn, const caf::error& reason) {
+  auto* to = find_turn(origin, turn);
+  if (to == nullptr) return;
+  to->waiting = false;
+  if (to->open) catch_up(*to);
+  refuse(origin, to_command_error(reason));
 }
 
 void manager_state::catch_up(attachment& to) {
-  if (to.waiting || to.position >= committed_) return;
+  if (!to.open || to.leaving || to.waiting || to.position >= committed_) return;
   if (window_.covers(to.position)) {
     while (to.position < committed_)
       to.link.send(window_.at(++to.position));
@@ -143,15 +186,13 @@ void manager_state::catch_up(attachment& to) {
   to.waiting = true;
   read_log page{log_, to.position, std::min(committed_, to.position + event_window::frames_max)};
   page.bytes_max = std::numeric_limits<std::size_t>::max();
+  const auto turn = to.turn;
   self_->request(services_->reader, caf::infinite, page)
       .then(
-          [this, connection = to.connection](const log_read& read) {
+          [this, turn, connection = to.connection](const log_read& read) {
             auto* known = find(connection);
-            if (known == nullptr) return;
-            if (!read.complete) {
-              fail(errc::sequence_gap);
-              return;
-            }
+            if (known == nullptr || known->turn != turn) return;
+            if (!read.complete) return fail(errc::sequence_gap);
             for (const auto& event : read.events) {
               known->link.send(wire::event(identity_.thread, epoch_, event));
               known->position = event.seq;
@@ -159,10 +200,14 @@ void manager_state::catch_up(attachment& to) {
             known->waiting = false;
             catch_up(*known);
           },
-          [this](caf::error& reason) { fail(reason); });
+          [this, turn, connection = to.connection](caf::error& reason) {
+            if (auto* known = find(connection); known != nullptr && known->turn == turn) known->waiting = false;
+            put_off(reason);
+          });
 }
 
 void manager_state::on_read_history(const read_history& command) {
+  asked(command.origin);
   get_messages question{.log = log_, .limit = command.limit};
   if (command.before) question.before = *command.before;
   self_->request(services_->reader, caf::infinite, question)
@@ -173,72 +218,69 @@ void manager_state::on_read_history(const read_history& command) {
 // -- messages ------------------------------------------------------------------------------------
 
 void manager_state::on_send_message(const send_message& command) {
-  const command_error busy{error_code::busy, "a run is in flight in this thread", {}, {}};
+  asked(command.origin);
+  const auto refuse_as_busy = [=, this] {
+    refuse(command.origin, {error_code::busy, "a run is in flight in this thread", {}, {}});
+  };
   if (retiring_) {
     refuse(command.origin, {error_code::not_open, "the thread is being closed; open it again", {}, {}});
-  } else if (accepting_) {
-    const auto& pending = accepting_->command;
-    if (!command.client_message_id || command.client_message_id != pending.client_message_id)
-      refuse(command.origin, busy);
-    else if (command.content != pending.content)
-      refuse(command.origin,
-             {error_code::bad_request, "this client_message_id was sent with other content before", {}, {}});
-    else
-      accepting_->repeated.push_back(command.origin);
-  } else if (run_) {
-    if (command.client_message_id)
-      look_up(command, [=, this] { refuse(command.origin, busy); });
-    else
-      refuse(command.origin, busy);
-  } else {
+  } else if (!accepting_ && !run_) {
     accept(command);
+  } else if (!command.client_message_id) {
+    refuse_as_busy();
+  } else if (!accepting_ || command.client_message_id != accepting_->command.client_message_id) {
+    look_up(command, std::nullopt, refuse_as_busy);
+  } else if (command.content == accepting_->command.content) {
+    accepting_->repeated.push_back(command.origin);
+  } else {
+    refuse(command.origin, sent_before_with_other_content);
   }
 }
 
 void manager_state::accept(const send_message& command) {
   accepting_ = std::make_unique<pending_message>(
       pending_message{command, gangway::message_id::make(), gangway::run_id::make(), {}, {}});
-  self_->request(services_->agents, caf::infinite, get_agent{command.agent})
+  if (command.client_message_id)
+    look_up(command, accepting_->message_id, [this] { choose_agent(); });
+  else
+    choose_agent();
+}
+
+void manager_state::choose_agent() {
+  self_->request(services_->agents, caf::infinite, get_agent{accepting_->command.agent})
       .then(
           [this](const agent_spec& agent) {
             accepting_->agent = agent;
-            const auto& pending = accepting_->command;
-            if (pending.client_message_id)
-              look_up(pending, [this] { write(); });
-            else
-              write();
+            write();
           },
           [this](caf::error& reason) { drop_message(to_command_error(reason)); });
 }
 
-// Answers a message that was sent before as it was answered then.
-void manager_state::look_up(const send_message& command, std::function<void()> if_new) {
+// Answers a message that was sent before as it was answered then. `accepting` names the message under way, if the
+// question is about that one.
+void manager_state::look_up(const send_message& command, std::optional<message_id> accepting,
+                            std::function<void()> if_new) {
   self_->request(services_->reader, caf::infinite, find_message{log_, *command.client_message_id})
       .then(
           [=, this](const message_found& found) {
-            if (!found.answer) {
-              if_new();
-              return;
-            }
-            const auto& first = *found.answer;
-            const bool same = first.content == command.content;
-            // Taken out first: the answers go to everybody who sent it meanwhile, too.
+            if (!found.answer) return if_new();
             std::vector<request_origin> origins{command.origin};
-            if (accepting_ && accepting_->command.origin == command.origin) {
-              origins.insert(origins.end(), accepting_->repeated.begin(), accepting_->repeated.end());
+            if (accepting) {
+              const auto& repeated = accepting_->repeated;
+              origins.insert(origins.end(), repeated.begin(), repeated.end());
               accepting_.reset();
             }
+            const auto& first = *found.answer;
             for (const auto& origin : origins) {
-              if (same)
+              if (first.content == command.content)
                 answer(origin, wire::sent(first.message_id, first.run_id, first.seq));
               else
-                refuse(origin,
-                       {error_code::bad_request, "this client_message_id was sent with other content before", {}, {}});
+                refuse(origin, sent_before_with_other_content);
             }
             end_if_done();
           },
           [=, this](caf::error& reason) {
-            if (accepting_ && accepting_->command.origin == command.origin)
+            if (accepting)
               drop_message(to_command_error(reason));
             else
               refuse(command.origin, to_command_error(reason));
@@ -292,6 +334,7 @@ void manager_state::start_run(const pending_message& message) {
 }
 
 void manager_state::on_cancel_run(const cancel_run& command) {
+  asked(command.origin);
   if (!run_ || run_->id != command.run || run_->ending) {
     refuse(command.origin, {error_code::not_found, "that run is not in flight", {}, {}});
     return;
@@ -328,13 +371,35 @@ void manager_state::flush() {
   for (auto& event : in_flight_)
     event.seq = ++seq;
   self_->request(services_->store, caf::infinite, append_events{log_, generation_, in_flight_, false})
-      .then([this](const events_appended&) { publish(); }, [this](caf::error& reason) { fail(reason); });
+      .then([this](const events_appended&) { publish(); },
+            [this](caf::error& reason) {
+              // None of them is in the log: they go first when it can be written again.
+              produced_.insert(produced_.begin(), in_flight_.begin(), in_flight_.end());
+              in_flight_.clear();
+              put_off(reason);
+            });
+}
+
+// A store that cannot write or read now is asked again in a moment, and a run goes on as far as its window reaches.
+void manager_state::put_off(const caf::error& reason) {
+  if (reason != errc::store_unavailable || attempts_ >= attempts_max) return fail(reason);
+  if (std::exchange(retry_pending_, true)) return;
+  ++attempts_;
+  self_->delayed_send(self_, retry_pause, retry_tick{});
+}
+
+void manager_state::on_retry() {
+  retry_pending_ = false;
+  flush();
+  for (auto& to : attachments_)
+    catch_up(to);
 }
 
 // What is in flight is in the log: everybody may see it.
 void manager_state::publish() {
   const auto events = std::exchange(in_flight_, {});
   committed_ = events.back().seq;
+  attempts_ = 0;
   for (const auto& event : events) {
     if (attachments_.empty())
       window_.reset(event.seq + 1);
@@ -381,8 +446,8 @@ void manager_state::fail(const caf::error& reason) {
   self_->quit();
 }
 
-manager_actor::behavior_type manager(manager_pointer self, user_actor owner, manager_identity identity,
-                                     std::shared_ptr<const manager_services> services) {
+manager_private::behavior_type manager(manager_pointer self, user_actor owner, manager_identity identity,
+                                       std::shared_ptr<const manager_services> services) {
   auto* state = &self->state;
   self->set_down_handler([=](const caf::down_msg& report) { state->on_run_down(report); });
   state->start(self, std::move(owner), std::move(identity), std::move(services));
@@ -396,6 +461,7 @@ manager_actor::behavior_type manager(manager_pointer self, user_actor owner, man
       [=](const run_produced& report) { state->on_run_produced(report); },
       [=](const retire&) { state->on_retire(); },
       [=](const get_vitals&) { return self->vitals(); },
+      [=](const retry_tick&) { state->on_retry(); },
   };
 }
 

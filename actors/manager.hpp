@@ -30,7 +30,7 @@ struct manager_identity {
 };
 
 class manager_state;
-using manager_pointer = actor_pointer<manager_state, manager_actor>;
+using manager_pointer = actor_pointer<manager_state, manager_private>;
 
 /// A manager's record of one connection.
 struct attachment {
@@ -38,7 +38,11 @@ struct attachment {
   session_link link;
   sequence position = 0;     ///< the last event that was sent to it
   sequence acknowledged = 0; ///< the last one it said it has
+  std::uint64_t turn = 0;    ///< raised by every open: what was read for an older one is void
+  std::uint32_t asked = 0;   ///< frames that are not answered yet
+  bool open = false;         ///< has been answered an open
   bool waiting = false;      ///< something is being read for it; live events are left to the log meanwhile
+  bool leaving = false;      ///< detached; kept until its last frame is answered
 };
 
 /// A client's message on its way to the disk.
@@ -63,6 +67,10 @@ class manager_state {
 public:
   static inline const char* name = "manager";
 
+  /// How long a run's events wait for a store that cannot write: so often, so far apart. Then the manager gives up.
+  static constexpr std::uint32_t attempts_max = 40;
+  static constexpr std::chrono::milliseconds retry_pause{250};
+
   ~manager_state();
 
   void start(manager_pointer self, user_actor owner, manager_identity identity,
@@ -77,23 +85,28 @@ public:
   void on_run_produced(const run_produced& report);
   void on_run_down(const caf::down_msg& report);
   void on_retire();
+  void on_retry();
 
 private:
   // Answers, by the connection that asked, if it is still attached.
   attachment* find(const connection_id& connection);
   void answer(const request_origin& origin, const std::string& result);
-  void refuse(const request_origin& origin, command_error error);
+  void refuse(const request_origin& origin, const command_error& error);
+  void asked(const request_origin& origin);
   void finish(const request_origin& origin);
 
   // Opening: a connection is brought to the newest event, by the log or by a snapshot.
-  void resume(const request_origin& origin, sequence after);
-  void send_snapshot(const request_origin& origin);
-  void greet(const request_origin& origin, sequence position, const std::string& opened);
+  attachment* find_turn(const request_origin& origin, std::uint64_t turn);
+  void resume(const request_origin& origin, std::uint64_t turn, sequence after);
+  void send_snapshot(const request_origin& origin, std::uint64_t turn);
+  void greet(const request_origin& origin, std::uint64_t turn, sequence position, const std::string& opened);
+  void refuse_open(const request_origin& origin, std::uint64_t turn, const caf::error& reason);
   void catch_up(attachment& to);
 
   // A message: which agent, was it sent before, onto the disk, answered, run.
   void accept(const send_message& command);
-  void look_up(const send_message& command, std::function<void()> if_new);
+  void choose_agent();
+  void look_up(const send_message& command, std::optional<message_id> accepting, std::function<void()> if_new);
   void write();
   void written();
   void drop_message(const command_error& error);
@@ -103,6 +116,7 @@ private:
   void produce(event_body body);
   void flush();
   void publish();
+  void put_off(const caf::error& reason);
   void end_if_done();
   void fail(const caf::error& reason);
 
@@ -117,6 +131,8 @@ private:
   sequence committed_ = 0; ///< the log's last event
   std::vector<thread_event> produced_;
   std::vector<thread_event> in_flight_;
+  std::uint32_t attempts_ = 0; ///< to write, since the last one that went well
+  bool retry_pending_ = false;
 
   event_window window_;
   std::vector<attachment> attachments_;
@@ -126,7 +142,7 @@ private:
 };
 
 /// Returns the behaviour of a manager that reports to `owner`. It opens its thread first; its mailbox waits meanwhile.
-manager_actor::behavior_type manager(manager_pointer self, user_actor owner, manager_identity identity,
-                                     std::shared_ptr<const manager_services> services);
+manager_private::behavior_type manager(manager_pointer self, user_actor owner, manager_identity identity,
+                                       std::shared_ptr<const manager_services> services);
 
 } // namespace gangway

@@ -57,22 +57,35 @@ void supervisor_state::start(supervisor_pointer self, tree_config config) {
 caf::typed_response_promise<shutdown_report> supervisor_state::on_shut_down(const shut_down& order) {
   ended_ = self_->make_response_promise<shutdown_report>();
   ending_ = true;
-  for (const auto& shard : directories_) {
-    awaited_.push_back(shard.address());
-    self_->send(shard, retire{});
-  }
-  self_->delayed_send(self_, order.deadline, shutdown_deadline_tick{});
+  patience_ = order.deadline;
+  for (const auto& shard : directories_)
+    end(shard);
+  self_->delayed_send(self_, patience_, shutdown_deadline_tick{});
   return ended_;
 }
 
+// Monitored anew: if it has ended already, that is news once more.
+template <class Actor>
+void supervisor_state::end(const Actor& actor) {
+  awaited_.push_back(actor.address());
+  self_->monitor(actor);
+  self_->send(actor, retire{});
+}
+
 void supervisor_state::end_step() {
-  if (store_) {
-    awaited_.push_back(store_.address());
-    self_->send(store_, retire{});
-    store_ = nullptr;
+  // The writer closes the database last and then leaves no write-ahead log behind.
+  if (reader_) {
+    const auto reader = std::exchange(reader_, nullptr);
+    awaited_.push_back(reader.address());
+    self_->monitor(reader);
+    self_->send_exit(reader, caf::exit_reason::user_shutdown);
     return;
   }
-  self_->send_exit(reader_, caf::exit_reason::user_shutdown);
+  if (store_) {
+    end(std::exchange(store_, nullptr));
+    self_->delayed_send(self_, patience_, shutdown_deadline_tick{});
+    return;
+  }
   self_->send_exit(agents_, caf::exit_reason::user_shutdown);
   self_->send_exit(inspector_, caf::exit_reason::user_shutdown);
   ended_.deliver(report_);
@@ -93,14 +106,14 @@ void supervisor_state::on_down(const caf::down_msg& report) {
     give_up_(reason);
     return;
   }
-  std::erase_if(awaited_, [&](const caf::actor_addr& late) { return late == report.source; });
-  if (awaited_.empty()) end_step();
+  const auto ended = std::erase_if(awaited_, [&](const caf::actor_addr& late) { return late == report.source; });
+  if (ended > 0 && awaited_.empty()) end_step();
 }
 
-supervisor_private::behavior_type supervisor(supervisor_pointer self, tree_config* config) {
+supervisor_private::behavior_type supervisor(supervisor_pointer self, tree_config config) {
   auto* state = &self->state;
   self->set_down_handler([=](const caf::down_msg& report) { state->on_down(report); });
-  state->start(self, std::move(*config));
+  state->start(self, std::move(config));
   return {
       [=](const get_directories&) { return state->on_get_directories(); },
       [=](const shut_down& order) { return state->on_shut_down(order); },

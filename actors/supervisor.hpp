@@ -42,6 +42,8 @@ public:
   void on_down(const caf::down_msg& report);
 
 private:
+  template <class Actor>
+  void end(const Actor& actor);
   void end_step();
 
   supervisor_pointer self_ = nullptr;
@@ -53,12 +55,13 @@ private:
   inspector_actor inspector_;
 
   bool ending_ = false;
-  std::vector<caf::actor_addr> awaited_; ///< what the end waits for now: the directories, then the store
+  std::chrono::milliseconds patience_{0};
+  std::vector<caf::actor_addr> awaited_; ///< what the end waits for now: directories, then reader, then store
   caf::typed_response_promise<shutdown_report> ended_;
   shutdown_report report_;
 };
 
 /// Returns the behaviour of the supervisor, all of whose children have started.
-supervisor_private::behavior_type supervisor(supervisor_pointer self, tree_config* config);
+supervisor_private::behavior_type supervisor(supervisor_pointer self, tree_config config);
 
 } // namespace gangway

@@ -1,6 +1,7 @@
 #include "actors/user.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "actors/errors.hpp"
@@ -10,11 +11,20 @@ namespace gangway {
 
 namespace {
 
+// A roll call that comes later than this was held up by its loop.
+constexpr std::chrono::milliseconds late_roll_call{1000};
+
+const command_error busy{error_code::busy, "too many frames of this thread are unanswered", {}, {}};
 const command_error not_open{error_code::not_open, "this connection has not opened that thread", {}, {}};
 
 // A tier that nobody knows, or none, is the smallest.
 std::string known_tier(const std::string& claimed) {
   return claimed == "pro" || claimed == "enterprise" ? claimed : "free";
+}
+
+bool has_nothing_under_way(const slot& of, const connection_id& connection) {
+  return std::none_of(of.unanswered.begin(), of.unanswered.end(),
+                      [&](const pending_frame& known) { return known.origin.connection == connection; });
 }
 
 std::chrono::milliseconds milliseconds_between(steady_time from, steady_time to) {
@@ -72,6 +82,13 @@ seat* user_state::find_seat(slot& of, const connection_id& connection) {
 std::uint32_t user_state::slots_used() const {
   return static_cast<std::uint32_t>(std::count_if(
       slots_.begin(), slots_.end(), [](const slot& known) { return known.phase != manager_phase::retiring; }));
+}
+
+// Frames of one connection that its manager may have unanswered: a hung manager then never stalls the socket's others.
+bool user_state::has_credit(const slot& of, const connection_id& connection) const {
+  const auto used = std::count_if(of.unanswered.begin(), of.unanswered.end(),
+                                  [&](const pending_frame& known) { return known.origin.connection == connection; });
+  return static_cast<std::uint32_t>(used) < services_->rules.credit;
 }
 
 user_connection* user_state::heard(const connection_id& connection) {
@@ -173,27 +190,19 @@ void user_state::on_open_thread(const open_thread& command) {
   const auto thread = command.thread.value_or(thread_id{to_string(make_uuid())});
   auto* which = find_usable(thread);
   if (which == nullptr) which = reserve(thread);
-  if (which == nullptr) {
-    const auto used = slots_used();
-    const auto limit = std::to_string(services_->rules.managers_max);
-    refuse(command.origin,
-           {error_code::manager_limit,
-            "User " + user_.value + " has reached the maximum number of WebSocket managers (" + limit
-                + "). Current count: " + std::to_string(used) + ". Close a thread, or try again when one has ended.",
-            services_->rules.linger,
-            json_text{R"({"attempts":[],"total_cleaned":0,"current":)" + std::to_string(used) + "}"}});
-    return;
-  }
+  if (which == nullptr) return refuse(command.origin, no_slot());
+  if (!has_credit(*which, from->connection)) return refuse(command.origin, busy);
   which->last_useful = from->last_useful;
   ++which->turn;
-  if (find_seat(*which, command.origin.connection) == nullptr) which->seats.push_back({command.origin.connection});
-  ++find_seat(*which, command.origin.connection)->unanswered;
-  if (which->phase == manager_phase::opening) which->waiting.push_back(command.origin);
+  if (find_seat(*which, from->connection) == nullptr) which->seats.push_back({from->connection});
+  which->unanswered.push_back({command.origin});
   self_->send(which->actor, attach{command.origin, from->link, command.position});
 }
 
 slot* user_state::reserve(const thread_id& thread) {
-  if (retiring_ || slots_used() >= services_->rules.managers_max) return nullptr;
+  const auto max = services_->rules.managers_max;
+  // A slot is free before its manager has ended; what has not ended is bounded too.
+  if (slots_used() >= max || slots_.size() >= 2 * std::size_t{max}) return nullptr;
   ++turn_;
   auto& which = slots_.emplace_back();
   which.manager = manager_id::make();
@@ -204,21 +213,29 @@ slot* user_state::reserve(const thread_id& thread) {
   return &which;
 }
 
+command_error user_state::no_slot() const {
+  const auto used = slots_used();
+  const auto max = services_->rules.managers_max;
+  if (used < max)
+    return {error_code::overloaded, "too many closed threads have not ended yet", services_->rules.retire_timeout, {}};
+  return {error_code::manager_limit,
+          "User " + user_.value + " has reached the maximum number of WebSocket managers (" + std::to_string(max)
+              + "). Current count: " + std::to_string(used) + ". Close a thread, or try again when one has ended.",
+          services_->rules.linger,
+          json_text{R"({"attempts":[],"total_cleaned":0,"current":)" + std::to_string(used) + "}"}};
+}
+
 template <class Command>
 void user_state::on_thread_command(const Command& command) {
   auto* from = heard(command.origin.connection);
   if (from == nullptr) return;
   auto* which = find_usable(command.thread);
-  auto* used = which == nullptr ? nullptr : find_seat(*which, from->connection);
-  if (used == nullptr) {
-    refuse(command.origin, not_open);
-  } else if (used->unanswered >= services_->rules.credit) {
-    refuse(command.origin, {error_code::busy, "too many frames of this thread are unanswered", {}, {}});
-  } else {
-    from->last_useful = which->last_useful = now();
-    ++used->unanswered;
-    self_->send(which->actor, command);
-  }
+  if (which == nullptr || find_seat(*which, from->connection) == nullptr) return refuse(command.origin, not_open);
+  if (!has_credit(*which, from->connection)) return refuse(command.origin, busy);
+  // Reading what was said is no use of a thread by which it should outlive others.
+  if constexpr (!std::is_same_v<Command, read_history>) from->last_useful = which->last_useful = now();
+  which->unanswered.push_back({command.origin, std::is_same_v<Command, send_message>});
+  self_->send(which->actor, command);
 }
 
 void user_state::on_acknowledge(const acknowledge& report) {
@@ -236,13 +253,16 @@ void user_state::on_close_thread(const close_thread& command) {
   }
   leave(*which, from->connection);
   // The last one closed it on purpose: nobody will be back in a moment.
-  if (which->seats.empty() && !which->run) retire_manager(*which);
+  const bool run_follows = std::any_of(which->unanswered.begin(), which->unanswered.end(),
+                                       [](const pending_frame& known) { return known.brings_run; });
+  if (which->seats.empty() && !which->run && !run_follows) retire_manager(*which);
   answer(command.origin, "{}");
 }
 
 void user_state::leave(slot& of, const connection_id& connection) {
   if (std::erase_if(of.seats, [&](const seat& known) { return known.connection == connection; }) == 0) return;
-  std::erase_if(of.waiting, [&](const request_origin& origin) { return origin.connection == connection; });
+  if (find(connection) == nullptr)
+    std::erase_if(of.unanswered, [&](const pending_frame& known) { return known.origin.connection == connection; });
   self_->send(of.actor, detach{connection});
   linger_if_unused(of);
 }
@@ -253,7 +273,8 @@ void user_state::linger_if_unused(slot& which) {
 }
 
 void user_state::on_linger(const linger_tick& tick) {
-  if (auto* which = find(tick.manager); which != nullptr && which->turn == tick.turn) retire_manager(*which);
+  auto* which = find(tick.manager);
+  if (which != nullptr && which->turn == tick.turn && which->seats.empty() && !which->run) retire_manager(*which);
 }
 
 // -- managers ------------------------------------------------------------------------------------
@@ -261,21 +282,32 @@ void user_state::on_linger(const linger_tick& tick) {
 void user_state::on_manager_opened(const manager_opened& report) {
   auto* which = find(report.manager);
   if (which == nullptr) return;
-  which->waiting.clear();
-  which->waiting.shrink_to_fit();
   if (which->phase == manager_phase::opening) which->phase = manager_phase::open;
 }
 
 void user_state::on_frame_handled(const frame_handled& report) {
   auto* which = find(report.manager);
-  auto* used = which == nullptr ? nullptr : find_seat(*which, report.connection);
-  if (used != nullptr && used->unanswered > 0) --used->unanswered;
+  if (which == nullptr) return;
+  auto& unanswered = which->unanswered;
+  auto found = std::find_if(unanswered.begin(), unanswered.end(),
+                            [&](const pending_frame& known) { return known.origin == report.origin; });
+  if (found != unanswered.end()) unanswered.erase(found);
+  if (!report.answered) refuse(report.origin, not_open);
+  auto* used = find_seat(*which, report.origin.connection);
+  if (used == nullptr) return;
+  used->open = used->open || report.attached;
+  // It asked for the thread and did not get it, and nothing else of it is on its way.
+  if (!used->open && has_nothing_under_way(*which, report.origin.connection)) {
+    std::erase_if(which->seats, [&](const seat& known) { return known.connection == report.origin.connection; });
+    linger_if_unused(*which);
+  }
 }
 
 void user_state::on_run_started(const run_started& report) {
   if (auto* which = find(report.manager)) {
     which->run = report.run;
     which->last_useful = now();
+    ++which->turn;
     report_count();
   }
 }
@@ -308,12 +340,11 @@ void user_state::on_retire_deadline(const retire_deadline_tick& tick) {
 
 // Tells everybody who used the thread that it has to be opened again.
 void user_state::detach_all(slot& which, const command_error& error) {
-  for (const auto& origin : std::exchange(which.waiting, {})) {
-    refuse(origin, error);
-    std::erase_if(which.seats, [&](const seat& known) { return known.connection == origin.connection; });
-  }
+  for (const auto& known : std::exchange(which.unanswered, {}))
+    refuse(known.origin, error);
   for (const auto& used : std::exchange(which.seats, {}))
-    if (auto* to = find(used.connection)) to->link.send(wire::thread_detached(which.thread, to_string(error.code)));
+    if (auto* to = find(used.connection); to != nullptr && used.open)
+      to->link.send(wire::thread_detached(which.thread, to_string(error.code)));
 }
 
 void user_state::on_manager_failed(const manager_failed& report) {
@@ -348,12 +379,20 @@ void user_state::schedule_roll_call() {
   roll_call_pending_ = true;
   const auto wait =
       std::max(std::chrono::milliseconds{1}, milliseconds_between(now(), first) + std::chrono::milliseconds{1});
+  roll_call_due_ = now() + wait;
   self_->delayed_send(self_, wait, roll_call_tick{});
 }
 
 void user_state::on_roll_call() {
   roll_call_pending_ = false;
   const auto time = now();
+  // Silence while we were not listening is no evidence: what came meanwhile is read before anybody is judged.
+  if (time - roll_call_due_ > late_roll_call) {
+    roll_call_pending_ = true;
+    roll_call_due_ = time + late_roll_call;
+    self_->delayed_send(self_, late_roll_call, roll_call_tick{});
+    return;
+  }
   std::vector<connection_id> dead;
   for (auto& known : connections_) {
     switch (judge(known.pings, time, services_->rules.heartbeat)) {
@@ -384,7 +423,8 @@ void user_state::forget_if_unused() {
 
 // The directory decides, since it alone knows whether a connection is on its way here.
 void user_state::on_forget(const forget_tick& tick) {
-  if (tick.turn == turn_) self_->send(directory_, user_idled{user_, sessions_});
+  if (tick.turn == turn_ && connections_.empty() && slots_.empty())
+    self_->send(directory_, user_idled{user_, sessions_});
 }
 
 void user_state::on_retire() {
@@ -419,6 +459,8 @@ user_private::behavior_type user(user_pointer self, directory_actor directory, u
   self->set_down_handler([=](const caf::down_msg& report) { state->on_manager_down(report); });
   state->start(self, std::move(directory), std::move(id), std::move(tier), std::move(services));
   return {
+      // CAF tries the handlers in this order; the one that a benchmark and a keep-alive hit most comes first.
+      [=](const answer_ping& command) { state->on_answer_ping(command); },
       [=](const session_opened& report) { state->on_session_opened(report); },
       [=](const session_closed& report) { state->on_session_closed(report); },
       [=](const pong_received& report) { state->on_pong_received(report); },
@@ -427,7 +469,6 @@ user_private::behavior_type user(user_pointer self, directory_actor directory, u
       [=](const send_message& command) { state->on_thread_command(command); },
       [=](const cancel_run& command) { state->on_thread_command(command); },
       [=](const acknowledge& report) { state->on_acknowledge(report); },
-      [=](const answer_ping& command) { state->on_answer_ping(command); },
       [=](const report_use& command) { state->on_report_use(command); },
       [=](const list_threads& command) { state->on_list_threads(command); },
       [=](const read_history& command) { state->on_thread_command(command); },

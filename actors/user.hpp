@@ -54,7 +54,13 @@ struct user_connection {
 /// A user's record of one connection's use of a manager.
 struct seat {
   connection_id connection;
-  std::uint32_t unanswered = 0; ///< frames that the manager has not dealt with
+  bool open = false; ///< the manager has answered its open
+};
+
+/// A frame that a manager has not dealt with.
+struct pending_frame {
+  request_origin origin;
+  bool brings_run = false; ///< a message: its run follows, and keeps the manager
 };
 
 /// A user's record of one manager: what occupies a slot, from its reservation to its proven end.
@@ -64,10 +70,10 @@ struct slot {
   manager_actor actor;
   manager_phase phase = manager_phase::opening;
   std::vector<seat> seats;
-  std::vector<request_origin> waiting; ///< opens that are answered with an error if the manager ends before it works
+  std::vector<pending_frame> unanswered; ///< if the manager ends first, we answer
   std::optional<run_id> run;
   steady_time last_useful;
-  std::uint64_t turn = 0; ///< raised whenever somebody comes or goes; a linger tick of an older turn is void
+  std::uint64_t turn = 0; ///< raised whenever somebody comes or goes and a run begins: a linger tick before it is void
 };
 
 class user_state {
@@ -115,12 +121,14 @@ private:
   slot* find_usable(const thread_id& thread);
   static seat* find_seat(slot& of, const connection_id& connection);
   std::uint32_t slots_used() const;
+  bool has_credit(const slot& of, const connection_id& connection) const;
 
   user_connection* heard(const connection_id& connection);
   void answer(const request_origin& origin, const std::string& result);
   void refuse(const request_origin& origin, const command_error& error);
 
   slot* reserve(const thread_id& thread);
+  command_error no_slot() const;
   void leave(slot& of, const connection_id& connection);
   void linger_if_unused(slot& which);
   void retire_manager(slot& which);
@@ -139,6 +147,7 @@ private:
   std::uint64_t sessions_ = 0; ///< that the directory passed on
   std::uint64_t turn_ = 0;     ///< raised whenever a connection or manager comes; a forget tick of an older one is void
   user_counted counted_;       ///< as the directory knows it
+  steady_time roll_call_due_;
   bool roll_call_pending_ = false;
   bool retiring_ = false;
 };

@@ -24,7 +24,9 @@ inline manager_actor::behavior_type crashing_manager(manager_actor::pointer self
       [](caf::scheduled_actor*, std::exception_ptr&) -> caf::error { return caf::sec::runtime_error; });
   self->send(owner, manager_opened{identity});
   return {
-      [](const attach&) {},
+      [=](const attach& order) {
+        self->send(owner, frame_handled{identity, order.origin});
+      },
       [](const detach&) {},
       [](const send_message&) { throw std::runtime_error{"a handler that fails"}; },
       [](const cancel_run&) {},

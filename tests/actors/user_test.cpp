@@ -85,7 +85,8 @@ CAF_TEST(a_deaf_manager_leaves_its_connection_answered_because_the_user_holds_th
 }
 
 CAF_TEST(one_thread_of_a_socket_does_not_use_up_the_credit_of_another) {
-  services->spawn_manager = [this](caf::local_actor* parent, user_actor owner, manager_identity identity) {
+  services->spawn_manager = [this](caf::local_actor* parent, user_actor owner,
+                                   manager_identity identity) -> manager_actor {
     if (identity.thread.value == "deaf") return parent->spawn(deaf_manager);
     return parent->spawn(manager, std::move(owner), std::move(identity), managers);
   };
@@ -115,6 +116,63 @@ CAF_TEST(a_crashed_manager_detaches_its_thread_and_no_other) {
   CAF_CHECK(ada.session->closed.empty());
   CAF_CHECK_EQUAL(json(ada.ask(message("t1", "hello"))["error"]["code"]), "not_open");
   CAF_CHECK(ada.ask(message("t2", "hello")).contains("result"));
+}
+
+CAF_TEST(a_command_is_answered_though_its_manager_crashed_over_it) {
+  services->spawn_manager = [](caf::local_actor* parent, user_actor owner, const manager_identity& identity) {
+    return parent->spawn(crashing_manager, std::move(owner), identity.manager);
+  };
+  auto ada = connect("ada");
+  ada.say(open("t1"));
+  CAF_CHECK_EQUAL(json(ada.ask(message("t1", "hello"))["error"]["code"]), "internal");
+}
+
+// The socket was lost before the run was reported; the manager then lingered out its minute and took the run along.
+CAF_TEST(a_disconnect_right_behind_a_message_does_not_cancel_its_run) {
+  services->rules.linger = 1s;
+  auto ada = connect("ada");
+  auto too = connect("ada");
+  ada.ask(open("t1"));
+  ada.whisper(message("t1", "/stream 100 20"));
+  caf::anon_send(ada.session->admitted_by, session_closed{ada.id});
+  settle();
+  elapse(10s);
+  const auto messages = json(too.ask(open("t1"))["result"]["snapshot"]["messages"]);
+  CAF_REQUIRE_EQUAL(messages.size(), 2u);
+  CAF_CHECK_EQUAL(messages[1]["role"], "assistant");
+}
+
+CAF_TEST(opens_of_one_thread_are_within_its_credit) {
+  auto ada = connect("ada");
+  ada.take();
+  for (int id = 1; id <= 9; ++id) {
+    auto frame = open("t1");
+    frame["id"] = id;
+    ada.whisper(frame);
+  }
+  settle();
+  const auto heard = ada.take();
+  CAF_REQUIRE_EQUAL(heard.size(), 9u);
+  const auto refused = std::count_if(heard.begin(), heard.end(), [](const json& one) {
+    return one.contains("error") && one["error"]["code"] == "busy";
+  });
+  CAF_CHECK_EQUAL(refused, 1);
+}
+
+CAF_TEST(managers_that_do_not_end_are_bounded_too) {
+  services->spawn_manager = [](caf::local_actor* parent, user_actor, const manager_identity&) {
+    return parent->spawn(deaf_manager);
+  };
+  services->rules.managers_max = 2;
+  auto ada = connect("ada");
+  for (int i = 1; i <= 4; ++i) {
+    const auto thread = "t" + std::to_string(i);
+    CAF_CHECK_EQUAL(ada.ask(open(thread)), json());
+    CAF_CHECK(ada.ask({{"type", "thread.close"}, {"thread_id", thread}}).contains("result"));
+  }
+  CAF_CHECK_EQUAL(json(ada.ask(open("t5"))["error"]["code"]), "overloaded");
+  elapse(services->rules.retire_timeout + 1s, 1s);
+  CAF_CHECK_EQUAL(ada.ask(open("t5")), json());
 }
 
 CAF_TEST(an_open_is_answered_though_its_manager_crashed_on_the_way) {
