@@ -29,17 +29,6 @@ std::int64_t nanoseconds_of(std::chrono::steady_clock::time_point when) noexcept
 
 } // namespace
 
-std::size_t home_index(std::string_view key, std::size_t loops) noexcept {
-  std::uint64_t hash = 14695981039346656037U;
-  for (const char letter : key) {
-    hash ^= static_cast<unsigned char>(letter);
-    hash *= 1099511628211U;
-  }
-  // The low bits of FNV-1a are its weak ones, and a small modulus looks at little else.
-  hash ^= hash >> 32U;
-  return static_cast<std::size_t>(hash % loops);
-}
-
 event_loops::event_loops(std::size_t count) : loops_(count) {}
 
 event_loops::~event_loops() { stop(); }

@@ -12,21 +12,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace gangway {
-
-/// Returns the loop that is the home of `key` among `loops` loops.
-///
-/// The same key always has the same home, in every process and release, so that a socket, its user and the user's
-/// managers meet on one thread (FNV-1a, 64 bits).
-///
-/// @pre `loops` > 0
-/// @post the result is less than `loops`
-std::size_t home_index(std::string_view key, std::size_t loops) noexcept;
 
 /// Owns the event loops: one io_context and one thread each, one loop per core.
 ///
@@ -61,9 +51,6 @@ public:
 
   /// Returns the index of the loop that the calling thread runs, or `npos`.
   std::size_t current() const noexcept;
-
-  /// Returns the loop on which everything that belongs to `key` (a user id) lives.
-  std::size_t home_of(std::string_view key) const noexcept { return home_index(key, size()); }
 
   /// Starts one named thread per loop. `around` lets a thread be announced to others before and after it turns.
   /// @pre called once, and not after `stop`

@@ -139,13 +139,13 @@ private:
     const boost::urls::url_view& url = *parsed;
     const std::string path{url.encoded_path()};
     if (which_ == door::visitors)
-      visit(path);
+      visit(url, path);
     else
       administrate(url, path);
   }
 
-  void visit(const std::string& path) {
-    if (path == "/ws") return upgrade();
+  void visit(const boost::urls::url_view& url, const std::string& path) {
+    if (path == "/ws") return upgrade(url);
     if (path == "/dev/token" && home_.rules.http.dev) return answer(make_demo_token());
     const auto& files = home_.rules.http.files;
     const auto file = files.find(path);
@@ -164,11 +164,11 @@ private:
     if (auto refusal = refuse_administrator()) return answer(std::move(*refusal));
     if (!path.starts_with("/api/v1/") && path != "/metrics" && path != "/console" && !path.starts_with("/console/"))
       return answer(not_found());
+    if (request_.method() != http::verb::get && !is_head_) return answer(wrong_method("GET, HEAD"));
     std::vector<std::pair<std::string, std::string>> query;
     for (const auto& parameter : url.params())
       query.emplace_back(parameter.key, parameter.value);
-    const auto method = is_head_ ? boost::beast::string_view{"GET"} : request_.method_string();
-    ask_inspector(std::string{method}, path, std::move(query));
+    ask_inspector("GET", path, std::move(query));
   }
 
   // -- who may -------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ private:
 
   // -- the way to a session ------------------------------------------------------------------------
 
-  void upgrade() {
+  void upgrade(const boost::urls::url_view& url) {
     if (request_.method() != http::verb::get) return answer(wrong_method("GET"));
     if (!is_upgrade(request_) || header(request_, field::sec_websocket_version) != "13") {
       auto refusal = http_error(426, "bad_request", "this path speaks WebSocket (RFC 6455, version 13) only");
@@ -219,6 +219,10 @@ private:
       refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
       return answer(std::move(refusal));
     }
+    // Better refused than not heeded: whoever asks for a thread like this waits for it.
+    for (const auto* asked : {"thread_id", "epoch", "after_seq"})
+      if (url.params().contains(asked))
+        return answer(http_error(400, "bad_request", std::string{asked} + " belongs into a thread.open frame"));
     // A key is 16 bytes in base64, which is 22 letters and two signs.
     const auto key = header(request_, field::sec_websocket_key);
     if (key.size() != 24 || !key.ends_with("=="))
@@ -240,10 +244,11 @@ private:
     }
     websocket_upgrade asked{std::string{key},
                             header_has_token(request_, field::sec_websocket_protocol, wire::subprotocol)};
-    const bool is_v6 = stream_.socket().local_endpoint().protocol() == tcp::v6();
+    socket_error error;
+    const bool is_v6 = stream_.socket().local_endpoint(error).protocol() == tcp::v6();
+    if (error) return leave();
     stream_.expires_never();
     auto socket = stream_.release_socket();
-    socket_error error;
     loose_socket loose{socket.release(error), is_v6};
     if (error) return leave();
     home_.on_upgrade(std::move(loose), std::move(asked), std::move(claims));

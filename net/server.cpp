@@ -11,13 +11,6 @@
 
 namespace gangway {
 
-namespace {
-
-// How long a loop may take to turn to what it is asked; the watchdog ends a process whose loops take longer still.
-constexpr std::chrono::seconds loop_answer_max{5};
-
-} // namespace
-
 // One loop's part. After construction it is touched on that loop alone, but for `empty`.
 struct server::floor {
   floor(server& owner, std::size_t loop)
@@ -117,7 +110,7 @@ void server::move_home(floor& from, loose_socket socket, websocket_upgrade upgra
   });
 }
 
-// Runs `work` on each loop and waits until it ran on all of them, for a while.
+// Runs `work` on each loop and waits until it ran on all of them. The watchdog ends a process whose loops do not turn.
 template <class Function>
 void server::on_every_loop(Function work) {
   std::vector<std::future<void>> done;
@@ -127,7 +120,7 @@ void server::on_every_loop(Function work) {
     loops_.post(loop, std::move(task));
   }
   for (const auto& each : done)
-    each.wait_for(loop_answer_max);
+    each.wait();
 }
 
 void server::shut_down(const close_reason& reason, pace how, std::chrono::steady_clock::time_point deadline) {

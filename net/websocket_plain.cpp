@@ -42,11 +42,12 @@ void async_teardown(beast::role_type, plain_socket& socket, Handler&& handler) {
   asio::post(socket.get_executor(), beast::bind_front_handler(std::forward<Handler>(handler), socket_error{}));
 }
 
-// What a connection that waits for its next message sets aside for it: most commands fit.
-constexpr std::size_t room_idle = 512;
+// What a connection that waits for its next message sets aside for it: thousands of them wait, and Beast keeps what
+// comes beyond it meanwhile.
+constexpr std::size_t room_idle = 64;
 
-// What it keeps between two messages at most.
-constexpr std::size_t room_kept = 1024;
+// What a message that does not fit gets next.
+constexpr std::size_t room_begun = 1024;
 
 class plain_channel final : public websocket_channel, public std::enable_shared_from_this<plain_channel> {
 public:
@@ -90,8 +91,8 @@ public:
 
   void read() override {
     // Room grows with what has come, not with what a frame's header promises.
-    if (filled_ == 0 && incoming_.size() > room_kept) incoming_ = std::string{};
-    incoming_.resize(std::max({incoming_.size(), room_idle, filled_ * 2}));
+    if (filled_ == 0 && incoming_.size() > room_idle) incoming_ = std::string{};
+    incoming_.resize(std::max({incoming_.size(), filled_ == 0 ? room_idle : room_begun, filled_ * 2}));
     stream_.async_read_some(asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
                             [self = shared_from_this()](socket_error error, std::size_t size) {
                               if (error) return self->gone(true);

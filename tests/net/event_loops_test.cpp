@@ -10,23 +10,6 @@
 using namespace gangway;
 using namespace gangway::test;
 
-CAF_TEST(a_key_has_the_same_home_for_ever_and_keys_are_spread_evenly) {
-  // These values are part of the contract: a release that changes them moves users while both run.
-  CAF_CHECK_EQUAL(home_index("105945140123456789012", 8), 7u);
-  CAF_CHECK_EQUAL(home_index("ada", 8), 2u);
-  CAF_CHECK_EQUAL(home_index("", 8), 1u);
-  CAF_CHECK_EQUAL(home_index("anyone", 1), 0u);
-  for (std::size_t loops = 2; loops <= 8; ++loops) {
-    std::vector<int> keys(loops);
-    for (int number = 0; number < 8'000; ++number)
-      ++keys[home_index("user-" + std::to_string(number), loops)];
-    for (const auto count : keys) {
-      CAF_CHECK_GREATER(count, 7'000 / static_cast<int>(loops));
-      CAF_CHECK_LESS(count, 9'000 / static_cast<int>(loops));
-    }
-  }
-}
-
 CAF_TEST(lag_shows_a_loop_that_is_blocked_while_it_is_blocked_and_just_after) {
   std::promise<void> begun;
   std::promise<void> release;

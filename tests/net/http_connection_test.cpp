@@ -111,7 +111,8 @@ CAF_TEST(ws_speaks_websocket_only) {
   const auto keyless = client.request(
       "GET", "/ws", {{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}});
   CAF_CHECK_EQUAL(keyless.status, 400);
-  CAF_CHECK_EQUAL(client.upgrade(there.bearer("ada"), "/ws?thread_id=t1").status, 101);
+  CAF_CHECK_EQUAL(client.upgrade(there.bearer("ada"), "/ws?thread_id=t1").status, 400);
+  CAF_CHECK_EQUAL(raw_client{there.port}.upgrade(there.bearer("ada"), "/ws?color=blue").status, 101);
 }
 
 CAF_TEST(a_bad_token_is_401_and_quotes_nothing_of_it) {
