@@ -1,6 +1,7 @@
 /// gangwayd: reads its settings, then serves.
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -24,19 +25,22 @@ using namespace gangway;
 
 constexpr int usage_error = 2;
 
-// A secret of this process alone, left where `gangwayctl token --dev` finds it, for nobody else to read.
-std::optional<std::string> make_development_secret(const std::filesystem::path& file) {
+// A secret of this process alone.
+std::string make_secret() {
   std::string bytes(32, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) != 1)
-    return std::nullopt;
-  const auto secret = to_base64url(bytes);
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) != 1) std::abort();
+  return to_base64url(bytes);
+}
+
+// Leaves the secret where `gangwayctl token --dev` finds it, for nobody else to read. Returns what was in the way.
+std::string leave_secret(const std::filesystem::path& file, const std::string& secret) {
   ::unlink(file.c_str());
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor < 0) return std::nullopt;
-  const auto written = ::write(descriptor, secret.data(), secret.size());
-  ::close(descriptor);
-  if (written != static_cast<ssize_t>(secret.size())) return std::nullopt;
-  return secret;
+  const bool written =
+      descriptor >= 0 && ::write(descriptor, secret.data(), secret.size()) == static_cast<ssize_t>(secret.size());
+  const auto trouble = written ? std::string{} : "cannot write " + file.string() + ": " + std::strerror(errno);
+  if (descriptor >= 0) ::close(descriptor);
+  return trouble;
 }
 
 // Returns what forbids development mode with these settings, or nothing.
@@ -95,21 +99,22 @@ int main(int argc, char** argv) {
   }
   const auto secret_file = development_secret_file(values);
   const bool generated = development && values.auth.secret.empty();
-  if (generated) {
-    const auto secret = make_development_secret(secret_file);
-    if (!secret) {
-      std::cerr << "gangwayd: cannot write " << secret_file << ": " << std::strerror(errno) << '\n';
-      return 1;
-    }
-    values.auth.secret = *secret;
-  }
+  if (generated) values.auth.secret = make_secret();
+  bool left = false;
+  // Only once the ports are ours: another server's secret may be in that file.
+  const auto on_listening = [&]() -> std::string {
+    if (!generated) return {};
+    auto trouble = leave_secret(secret_file, values.auth.secret);
+    left = trouble.empty();
+    return trouble;
+  };
 
   log::options options;
   options.level = log::parse_level(values.log.level).value_or(log::level::info);
   options.format = log::parse_format(values.log.format).value_or(log::format::automatic);
   log::start(options);
-  const int status = serve(values, development);
+  const int status = serve(values, development, on_listening);
   log::stop();
-  if (generated) ::unlink(secret_file.c_str());
+  if (left) ::unlink(secret_file.c_str());
   return status;
 }

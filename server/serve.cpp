@@ -1,12 +1,16 @@
 #include "server/serve.hpp"
 
+#include <condition_variable>
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <mutex>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
 #include <caf/all.hpp>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "actors/agents.hpp"
@@ -73,6 +77,40 @@ std::vector<agent_spec> agents_of(const settings& values) {
   return result;
 }
 
+// From a thread of its own, while the log may be stuck.
+void write_last_line(const settings& values, const std::string& line) {
+  const bool as_text = values.log.format == "text" || (values.log.format == "auto" && ::isatty(STDERR_FILENO) != 0);
+  std::cerr << (as_text ? log::text_line : log::json_line)(log::level::error, utc_now(), line, {}) << std::endl;
+}
+
+// As many sockets as the system allows, without anybody having to say so.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Ends the process if an orderly end takes too long: a store that hangs in the kernel cannot be killed.
+class last_resort {
+public:
+  static constexpr std::chrono::seconds grace{3};
+
+  void arm(std::chrono::steady_clock::time_point when) {
+    thread_ = std::jthread{[when](const std::stop_token& ended) {
+      std::mutex mutex;
+      std::unique_lock lock{mutex};
+      std::condition_variable_any changed;
+      if (changed.wait_until(lock, ended, when, [&] { return ended.stop_requested(); })) return;
+      std::cerr << "gangwayd: the end took too long" << std::endl;
+      std::_Exit(1);
+    }};
+  }
+
+private:
+  std::jthread thread_;
+};
+
 int refuse_to_start(const std::string& reason) {
   log::error("cannot start", {{"reason", reason}});
   return 1;
@@ -85,11 +123,11 @@ std::string address_of(const std::string& configured, std::uint16_t port) {
 
 } // namespace
 
-int serve(const settings& values, bool development) {
+int serve(const settings& values, bool development, const std::function<std::string()>& on_listening) {
   // Blocked before there are other threads, so that this one alone receives them.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const auto number : {SIGTERM, SIGINT, SIGUSR1})
+  for (const auto number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1})
     sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
@@ -97,10 +135,13 @@ int serve(const settings& values, bool development) {
   auto agents = agents_of(values);
   if (const auto reason = validate(agents); !reason.empty()) return refuse_to_start(reason);
 
+  raise_descriptor_limit();
   event_loops loops{loops_of(values)};
   caf::actor_system_config config;
   asio_scheduler::install(config, loops);
-  loop_watchdog watchdog{loops, values.loop.stall_max, [](const std::string& line) { std::cerr << line << std::endl; }};
+  loop_watchdog watchdog{loops, values.loop.stall_max,
+                         [&values](const std::string& line) { write_last_line(values, line); }};
+  last_resort end_in_time;
   caf::actor_system system{config};
   auto& scheduler = asio_scheduler::of(system);
 
@@ -124,6 +165,8 @@ int serve(const settings& values, bool development) {
   const auto administrators = front.listen(values.admin.listen, door::administrators);
   if (const auto* reason = std::get_if<std::string>(&administrators)) return give_back(*reason);
 
+  if (const auto reason = on_listening(); !reason.empty()) return give_back(reason);
+
   tree_config tree;
   try {
     const auto engine = make_sqlite_engine(values.store.path);
@@ -138,12 +181,13 @@ int serve(const settings& values, bool development) {
   tree.users = user_rules_of(values);
   tree.inspector = inspector_handle;
   tree.give_up = [](const std::string&) { ::kill(::getpid(), SIGUSR1); };
-  const auto supervisor_handle = supervisor_actor{system.spawn(supervisor, &tree)};
+  const auto supervisor_handle = supervisor_actor{system.spawn(supervisor, std::move(tree))};
 
   caf::scoped_actor self{system};
   self->request(supervisor_handle, caf::infinite, get_directories{})
       .receive([&](std::vector<directory_actor>& directories) { front.open_to(std::move(directories)); },
                [](const caf::error&) {});
+  caf::anon_send(inspector_handle, component_changed{"doors", ""});
   const auto address = address_of(values.listen, std::get<std::uint16_t>(visitors));
   log::info("ready", {{"listen", address},
                       {"admin_listen", address_of(values.admin.listen, std::get<std::uint16_t>(administrators))},
@@ -157,8 +201,12 @@ int serve(const settings& values, bool development) {
 
   int signal = 0;
   sigwait(&signals, &signal);
+  // Whoever asks twice does not want to wait.
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   log::info("shutting down", {{"signal", signal}});
+  caf::anon_send(inspector_handle, component_changed{"doors", "shutting down"});
   const auto deadline = std::chrono::steady_clock::now() + values.shutdown.timeout;
+  end_in_time.arm(deadline + last_resort::grace);
   front.shut_down({close_code::going_away, "the server is shutting down", {}},
                   {values.shutdown.batch_size, values.shutdown.batch_interval}, deadline);
   const auto left =
