@@ -1,5 +1,6 @@
 /// Starts Gangway for a test that is written for Node: on free ports, in a folder of its own, ended by its pid.
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { openSync } from "node:fs";
@@ -11,11 +12,15 @@ import { setTimeout as pause } from "node:timers/promises"; // tidy: allow (betw
 
 const program = process.env.GANGWAYD ?? fileURLToPath(new URL("../../build/release/gangwayd", import.meta.url));
 
+/// Returns ports below those that the kernel hands out by itself, so that nobody gets them by accident meanwhile.
 async function free_ports(count) {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  const ports = [];
+  while (ports.length < count) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const free = await once(server, "listening").then(() => once(server.close(), "close"), () => false);
+    if (free) ports.push(port);
+  }
   return ports;
 }
 

@@ -15,7 +15,7 @@ class Shutdown(GangwayTest):
         epochs = []
         for client in streaming:
             epochs.append((await client.request("thread.open", thread_id="t1"))["epoch"])
-            await client.request("message.send", thread_id="t1", content="/stream 100000 50")
+            await client.request("message.send", thread_id="t1", content="/stream 100000 10")
         lasts = [(await client.events_until("t1", "message_delta"))[-1]["seq"] for client in streaming]
 
         began = time.monotonic()
@@ -34,7 +34,8 @@ class Shutdown(GangwayTest):
             seen = [frame for frame in client.frames if frame.get("type") == "event"]
             self.assert_no_gap(seen, lasts[number])
             again = await self.client(server, f"user-{number}")
-            await again.request("thread.open", thread_id="t1", epoch=epochs[number], after_seq=lasts[number])
+            opened = await again.request("thread.open", thread_id="t1", epoch=epochs[number], after_seq=lasts[number])
+            self.assertTrue(opened["resumed"])
             events = await again.events_until("t1", *ENDINGS)
             self.assertEqual(events[: len(seen)], seen)
             self.assert_no_gap(events, lasts[number])
