@@ -1,0 +1,182 @@
+#define CAF_SUITE simulation
+
+/// Users, managers, runs and the store under shuffled interleavings: clients that open, say, close, vanish and come
+/// back at random, managers that are killed, processes that are. `SIM_SEED=N` replays one seed.
+
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <set>
+
+#include "tests/actors/fixture.hpp"
+
+using namespace gangway;
+using namespace gangway::test;
+
+namespace {
+
+struct world : tree_fixture {
+  /// One client, what it waits for, and what it has seen.
+  struct visitor {
+    client line;
+    std::string user;
+    std::set<std::int64_t> unanswered;
+    std::map<std::string, std::uint64_t> position; ///< of each thread it has open: the last event it got
+    bool gone = false;
+  };
+
+  explicit world(std::uint64_t seed) : seed{seed}, random{seed} { services->rules.managers_max = 3; }
+
+  int roll(int sides) { return std::uniform_int_distribution{0, sides - 1}(random); }
+
+  /// Lets some of what is runnable run, in any order.
+  void stir(int steps) {
+    for (int step = 0; step < steps && !sched.jobs.empty(); ++step) {
+      std::swap(sched.jobs.front(), sched.jobs[static_cast<std::size_t>(roll(static_cast<int>(sched.jobs.size())))]);
+      sched.run_once();
+    }
+  }
+
+  void arrive() {
+    const std::string user = roll(2) == 0 ? "ada" : "bob";
+    visitors.push_back({connect(user), user, {}, {}, false});
+    visitors.back().line.take();
+  }
+
+  void say(visitor& who, json frame) {
+    frame["id"] = ++last_request;
+    who.unanswered.insert(last_request);
+    who.line.whisper(frame);
+  }
+
+  void act() {
+    if (visitors.empty() || roll(12) == 0) return arrive();
+    auto& who = visitors[static_cast<std::size_t>(roll(static_cast<int>(visitors.size())))];
+    if (who.gone) return arrive();
+    const auto thread = "t" + std::to_string(1 + roll(4));
+    switch (roll(12)) {
+    case 0:
+    case 1:
+    case 2: {
+      auto frame = open(thread);
+      // Sometimes as a client that knows where it was.
+      const auto known = epochs.find(who.user + thread);
+      if (known != epochs.end() && roll(2) == 0) {
+        frame["epoch"] = known->second;
+        frame["after_seq"] = roll(30);
+      }
+      return say(who, frame);
+    }
+    case 3:
+    case 4: {
+      auto frame = message(thread, roll(3) == 0 ? "what is 6*7?" : "/stream 20 500");
+      if (roll(2) == 0) frame["client_message_id"] = "c" + std::to_string(roll(5));
+      return say(who, frame);
+    }
+    case 5:
+      return say(who, {{"type", "thread.close"}, {"thread_id", thread}});
+    case 6:
+      return say(who, {{"type", "thread.history"}, {"thread_id", thread}});
+    case 7:
+      return say(who, {{"type", "thread.list"}});
+    case 8:
+      return say(who, {{"type", "ping"}});
+    case 9:
+      who.gone = true;
+      caf::anon_send(who.line.session->admitted_by, session_closed{who.line.id});
+      return;
+    case 10: // a manager dies of whatever
+      if (!spawned.empty() && roll(3) == 0)
+        caf::anon_send_exit(spawned[static_cast<std::size_t>(roll(static_cast<int>(spawned.size())))],
+                            caf::exit_reason::kill);
+      return;
+    default:
+      sched.advance_time(std::chrono::milliseconds{roll(200)});
+    }
+  }
+
+  /// What must hold for whatever a client heard.
+  void listen() {
+    for (auto& who : visitors) {
+      for (const auto& one : who.line.take()) {
+        if (one.contains("id")) {
+          const auto request = one["id"].get<std::int64_t>();
+          if (who.unanswered.erase(request) == 0) CAF_FAIL("seed " << seed << ": answered twice: " << one.dump());
+          if (!one.contains("result") || !one["result"].contains("epoch")) continue;
+          const auto& opened = one["result"];
+          const auto thread = opened["thread_id"].get<std::string>();
+          epochs[who.user + thread] = opened["epoch"];
+          // The next event tells where a resumed one goes on; after a snapshot it is known.
+          who.position.erase(thread);
+          if (opened["resumed"] == false) who.position[thread] = opened["seq"];
+        } else if (one.value("type", "") == "event") {
+          const auto thread = one["thread_id"].get<std::string>();
+          const auto seq = one["seq"].get<std::uint64_t>();
+          const auto known = who.position.find(thread);
+          if (known != who.position.end() && seq != known->second + 1)
+            CAF_FAIL("seed " << seed << ": " << seq << " after " << known->second << " of " << thread);
+          who.position[thread] = seq;
+          const auto type = one["event"]["type"].get<std::string>();
+          if (type == "agent_completed" || type == "agent_failed" || type == "agent_cancelled")
+            endings[one["run_id"]].insert(seq);
+          auto& body = log[who.user + thread][seq];
+          if (body.empty()) body = one["event"].dump();
+          if (body != one["event"].dump()) CAF_FAIL("seed " << seed << ": event " << seq << " was two things");
+        }
+      }
+    }
+  }
+
+  /// Everything that was asked of a living connection is answered in the end, and no slot is held for nothing.
+  void conclude() {
+    elapse(20s, 50ms);
+    listen();
+    for (const auto& who : visitors)
+      if (!who.gone && !who.unanswered.empty())
+        CAF_FAIL("seed " << seed << ": request " << *who.unanswered.begin() << " was never answered");
+    for (const auto& [run, places] : endings)
+      if (places.size() > 1) CAF_FAIL("seed " << seed << ": run " << run << " ended more than once");
+    for (auto& who : visitors)
+      if (!std::exchange(who.gone, true)) caf::anon_send(who.line.session->admitted_by, session_closed{who.line.id});
+    elapse(services->rules.linger * 2 + 30s, 5s);
+    const auto left = count();
+    if (left.managers != 0 || left.users != 0 || left.connections != 0 || left.runs != 0)
+      CAF_FAIL("seed " << seed << ": left over: " << left.managers << " managers, " << left.users << " users, "
+                       << left.connections << " connections, " << left.runs << " runs");
+  }
+
+  void run(int steps) {
+    services->spawn_manager = [this](caf::local_actor* parent, user_actor owner, manager_identity identity) {
+      auto made = parent->spawn(manager, std::move(owner), std::move(identity), managers);
+      spawned.push_back(caf::actor_cast<caf::strong_actor_ptr>(made));
+      return manager_actor{made};
+    };
+    for (int step = 0; step < steps; ++step) {
+      act();
+      stir(roll(25));
+      listen();
+    }
+    conclude();
+    spawned.clear();
+  }
+
+  std::uint64_t seed;
+  std::mt19937_64 random;
+  std::vector<visitor> visitors;
+  std::vector<caf::strong_actor_ptr> spawned;
+  std::map<std::string, std::string> epochs;
+  std::map<std::string, std::map<std::uint64_t, std::string>> log; ///< what anybody ever saw at a position
+  std::map<std::string, std::set<std::uint64_t>> endings;          ///< of each run
+  std::int64_t last_request = 0;
+};
+
+} // namespace
+
+CAF_TEST(every_frame_is_answered_once_and_every_event_comes_once_and_in_order_whatever_the_interleaving) {
+  if (const auto* replay = std::getenv("SIM_SEED")) {
+    world{std::stoull(replay)}.run(400);
+    return;
+  }
+  for (std::uint64_t seed = 1; seed <= 100; ++seed)
+    world{seed}.run(400);
+}
