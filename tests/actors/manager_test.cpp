@@ -170,7 +170,7 @@ CAF_TEST(a_cancelled_run_ends_once_and_as_cancelled) {
   json cancel{{"type", "run.cancel"}, {"thread_id", "t1"}, {"run_id", run}};
   CAF_CHECK(ada.ask(cancel).contains("result"));
   elapse(1s);
-  CAF_CHECK_EQUAL(types_of(ada.take_events()).back(), "agent_cancelled");
+  CAF_CHECK_EQUAL(std::string{types_of(ada.take_events()).back()}, "agent_cancelled");
   CAF_CHECK_EQUAL(json(ada.ask(cancel)["error"]["code"]), "not_found");
   elapse(20s, 100ms);
   CAF_CHECK(ada.take_events().empty());
@@ -188,7 +188,7 @@ CAF_TEST(a_run_goes_on_without_any_connection) {
   again.ask(open_at("t1", epoch, 0));
   const auto events = again.take_events();
   check_contiguous(events, 1);
-  CAF_CHECK_EQUAL(types_of(events).back(), "agent_completed");
+  CAF_CHECK_EQUAL(std::string{types_of(events).back()}, "agent_completed");
 }
 
 CAF_TEST(a_repeated_client_message_id_gets_the_first_answer) {
@@ -296,7 +296,7 @@ CAF_TEST(a_fast_stream_is_never_more_than_its_window_ahead_of_the_log) {
   elapse(5s);
   const auto events = ada.take_events();
   check_contiguous(events, 1);
-  CAF_CHECK_EQUAL(types_of(events).back(), "agent_completed");
+  CAF_CHECK_EQUAL(std::string{types_of(events).back()}, "agent_completed");
   const auto types = types_of(events);
   CAF_CHECK_EQUAL(std::count(types.begin(), types.end(), "message_delta"), 2000);
 }
