@@ -25,9 +25,9 @@ struct fixture : test_coordinator_fixture<> {
 
 CAF_TEST_FIXTURE_SCOPE(agents_tests, fixture)
 
-CAF_TEST(the_first_agent_answers_when_none_is_named) { CAF_CHECK_EQUAL(ask({})->name, "first"); }
+CAF_TEST(the_first_agent_answers_when_none_is_named) { CAF_CHECK_EQUAL(std::string{ask({})->name}, "first"); }
 
-CAF_TEST(an_agent_is_found_by_its_name) { CAF_CHECK_EQUAL(ask({"second"})->name, "second"); }
+CAF_TEST(an_agent_is_found_by_its_name) { CAF_CHECK_EQUAL(std::string{ask({"second"})->name}, "second"); }
 
 CAF_TEST(an_unknown_agent_is_an_error) { CAF_CHECK(ask({"third"}).error() == errc::unknown_agent); }
 
