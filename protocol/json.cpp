@@ -4,12 +4,29 @@
 #include <array>
 
 #include <nlohmann/json.hpp>
+#include <simdjson.h>
 
 #include "protocol/vocabulary.hpp"
 
 namespace gangway::json {
 
 namespace {
+
+// What a parser that is kept for the next frame may have grown to.
+constexpr std::size_t kept_bytes_max = 64 * 1024;
+
+// Checking that a frame is JSON at all was a fifth of what a ping cost; simdjson does it several times faster. What it
+// has no room for (integers beyond 64 bits) is no error of the client's: the other parser has the last word.
+bool is_json(std::string_view text) {
+  if (text.size() <= kept_bytes_max) {
+    thread_local simdjson::dom::parser parser;
+    thread_local std::string padded;
+    padded.assign(text);
+    padded.append(simdjson::SIMDJSON_PADDING, ' ');
+    if (parser.parse(padded.data(), text.size(), false).error() == simdjson::SUCCESS) return true;
+  }
+  return nlohmann::json::accept(text);
+}
 
 constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -144,7 +161,7 @@ verdict find_members(std::string_view text, std::span<const std::string_view> na
     }
   }
   // Only now is it known that what was found is JSON at all.
-  return nlohmann::json::accept(text) ? verdict::object : verdict::malformed;
+  return is_json(text) ? verdict::object : verdict::malformed;
 }
 
 std::optional<std::string> to_text(std::string_view value) {
