@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (development) {
+    values.environment = "development";
     if (const auto objection = objection_to_development(values)) {
       std::cerr << "gangwayd: " << *objection << '\n';
       return usage_error;
@@ -101,8 +102,8 @@ int main(int argc, char** argv) {
   const bool generated = development && values.auth.secret.empty();
   if (generated) values.auth.secret = make_secret();
   bool left = false;
-  // Only once the ports are ours: another server's secret may be in that file.
-  const auto on_listening = [&]() -> std::string {
+  // Only once the store is ours: another server's secret may be in the file beside it.
+  const auto on_claimed = [&]() -> std::string {
     if (!generated) return {};
     auto trouble = leave_secret(secret_file, values.auth.secret);
     left = trouble.empty();
@@ -113,7 +114,7 @@ int main(int argc, char** argv) {
   options.level = log::parse_level(values.log.level).value_or(log::level::info);
   options.format = log::parse_format(values.log.format).value_or(log::format::automatic);
   log::start(options);
-  const int status = serve(values, development, on_listening);
+  const int status = serve(values, development, on_claimed);
   log::stop();
   if (left) ::unlink(secret_file.c_str());
   return status;

@@ -123,7 +123,7 @@ std::string address_of(const std::string& configured, std::uint16_t port) {
 
 } // namespace
 
-int serve(const settings& values, bool development, const std::function<std::string()>& on_listening) {
+int serve(const settings& values, bool development, const std::function<std::string()>& on_claimed) {
   // Blocked before there are other threads, so that this one alone receives them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -165,8 +165,6 @@ int serve(const settings& values, bool development, const std::function<std::str
   const auto administrators = front.listen(values.admin.listen, door::administrators);
   if (const auto* reason = std::get_if<std::string>(&administrators)) return give_back(*reason);
 
-  if (const auto reason = on_listening(); !reason.empty()) return give_back(reason);
-
   tree_config tree;
   try {
     const auto engine = make_sqlite_engine(values.store.path);
@@ -175,6 +173,7 @@ int serve(const settings& values, bool development, const std::function<std::str
   } catch (const storage_error& error) {
     return give_back(error.what());
   }
+  if (const auto reason = on_claimed(); !reason.empty()) return give_back(reason);
   for (std::size_t loop = 0; loop < loops.size(); ++loop)
     tree.homes.push_back(scheduler.unit(loop));
   tree.agents = std::move(agents);

@@ -12,7 +12,7 @@ namespace gangway {
 /// Serves until the process is asked to end, then ends in order. Returns the exit status: 0 after an orderly end, 1 if
 /// it could not start or a part failed that nothing works without; the reason is on standard error.
 /// @pre `values` are valid and have a secret; no other thread runs yet
-/// `on_listening` is called once the ports are ours, and ends the start if it returns a reason.
-int serve(const settings& values, bool development, const std::function<std::string()>& on_listening);
+/// `on_claimed` is called once the ports and the store are ours, and ends the start if it returns a reason.
+int serve(const settings& values, bool development, const std::function<std::string()>& on_claimed);
 
 } // namespace gangway
