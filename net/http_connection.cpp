@@ -15,6 +15,7 @@
 
 #include "net/http_message.hpp"
 #include "protocol/json.hpp"
+#include "protocol/log.hpp"
 #include "protocol/session_link.hpp"
 #include "protocol/wire.hpp"
 
@@ -52,6 +53,7 @@ http_answer wrong_method(std::string allowed) {
 }
 
 http_answer bad_token(const token_fault& fault) {
+  log::info("a token was refused", {{"reason", fault.reason}});
   auto result = http_error(401, fault.expired ? "token_expired" : "unauthenticated", fault.reason);
   result.headers.emplace_back("WWW-Authenticate", "Bearer error=\"invalid_token\"");
   return result;
@@ -219,10 +221,14 @@ private:
       refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
       return answer(std::move(refusal));
     }
-    // Better refused than not heeded: whoever asks for a thread like this waits for it.
+    // Better refused than not heeded: whoever asks like this waits for it.
     for (const auto* asked : {"thread_id", "epoch", "after_seq"})
       if (url.params().contains(asked))
         return answer(http_error(400, "bad_request", std::string{asked} + " belongs into a thread.open frame"));
+    for (const auto* asked : {"token", "access_token", "ticket"})
+      if (url.params().contains(asked))
+        return answer(http_error(400, "bad_request",
+                                 "a token comes in the Authorization header, the subprotocol or a connect frame"));
     // A key is 16 bytes in base64, which is 22 letters and two signs.
     const auto key = header(request_, field::sec_websocket_key);
     if (key.size() != 24 || !key.ends_with("=="))
