@@ -427,7 +427,7 @@ void manager_state::on_retire() {
   retiring_ = true;
   if (run_ && !run_->ending) {
     if (run_->actor) self_->send_exit(run_->actor, caf::exit_reason::user_shutdown);
-    produce(agent_failed{"interrupted", "the thread was closed while the agent was at work", true});
+    produce(agent_failed{"interrupted", "the thread or the server was closed while the agent was at work", true});
     flush();
   }
   end_if_done();
@@ -441,7 +441,7 @@ void manager_state::fail(const caf::error& reason) {
   log::warning("a manager gives up", {{"manager_id", to_string(identity_.manager)},
                                       {"user_id", identity_.user.value},
                                       {"thread_id", identity_.thread.value},
-                                      {"reason", self_->system().render(reason)}});
+                                      {"reason", to_command_error(reason).message}});
   self_->send(owner_, manager_failed{identity_.manager, to_command_error(reason)});
   self_->quit();
 }
