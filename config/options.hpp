@@ -45,7 +45,7 @@ void visit_settings(Settings& values, Visitor&& visit) {
                  "always may."},
         values.origins);
 
-  visit.section("admin", "The second door: status, metrics and the console.");
+  visit.section("admin", "The second door: status and the tree of actors.");
   visit({.key = "admin.listen", .says = "Where operators connect; keep it where clients cannot reach it."},
         values.admin.listen);
   visit({.key = "admin.role", .says = "The role that a token must carry for every request there."}, values.admin.role);
