@@ -290,6 +290,11 @@ export class Connection extends EventTarget {
       });
     } catch (error) {
       if (error.code === "disconnected" || thread !== this.#threads.get(thread_id)) return;
+      // It was open before and only cannot be opened right now: nothing of it is given up.
+      if (error.temporary && error.code !== "manager_limit" && thread.epoch !== undefined) {
+        setTimeout(() => this.#open(thread_id), (error.retry_after_ms ?? 1000) * (1 + Math.random()));
+        return;
+      }
       this.#threads.delete(thread_id);
       this.#give_up((entry) => entry.thread_id === thread_id, error);
       this.#tell("refused", { thread_id, error });
