@@ -304,6 +304,8 @@ void manager_state::write() {
 void manager_state::written() {
   const auto message = std::exchange(accepting_, nullptr);
   const auto result = wire::sent(message->message_id, message->run_id, in_flight_.back().seq);
+  // Before the frame is handled: in between, the user would see neither a message nor a run, and could retire us.
+  self_->send(owner_, run_started{identity_.manager, message->run_id});
   answer(message->command.origin, result);
   for (const auto& origin : message->repeated)
     answer(origin, result);
@@ -311,7 +313,6 @@ void manager_state::written() {
   run_->id = message->run_id;
   run_->progress.run_id = message->run_id;
   run_->progress.agent = message->agent.name;
-  self_->send(owner_, run_started{identity_.manager, run_->id});
   publish();
   if (retiring_)
     on_retire();
