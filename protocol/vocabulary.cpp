@@ -84,6 +84,23 @@ std::optional<uuid> parse_uuid(std::string_view text) noexcept {
   return result;
 }
 
+std::string_view to_string(tier which) noexcept {
+  switch (which) {
+  case tier::free:
+    return "free";
+  case tier::pro:
+    return "pro";
+  case tier::enterprise:
+    return "enterprise";
+  }
+  return "free";
+}
+
+tier parse_tier(std::string_view name) noexcept {
+  if (name == to_string(tier::enterprise)) return tier::enterprise;
+  return name == to_string(tier::pro) ? tier::pro : tier::free;
+}
+
 bool is_user_id(std::string_view text) noexcept {
   if (text.empty() || text.size() > 255 || !is_utf8(text)) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {

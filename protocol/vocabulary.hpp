@@ -79,6 +79,16 @@ using user_id = strong_name<struct user_tag>;
 /// One conversation of one user, `[A-Za-z0-9_-]{1,128}`. Two users may both have a thread "t1"; they are two threads.
 using thread_id = strong_name<struct thread_tag>;
 
+/// What a user pays for, smallest first: the order in which a node sheds load.
+enum class tier : std::uint8_t { free, pro, enterprise };
+inline constexpr std::size_t tiers = 3;
+
+/// Returns the tier's name in tokens and settings.
+std::string_view to_string(tier which) noexcept;
+
+/// Returns the tier of that name; a name that nobody knows, or none, is `free`.
+tier parse_tier(std::string_view name) noexcept;
+
 /// Returns whether `text` can be a user's id.
 bool is_user_id(std::string_view text) noexcept;
 
