@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "actors/counting.hpp"
+
 namespace gangway {
 
 directory_state::~directory_state() {
@@ -23,15 +25,15 @@ void directory_state::on_session_opened(const session_opened& report) {
     names_[known.actor.id()] = &found->first;
     ++tally_.users;
     if (retiring_) self_->send(known.actor, retire{});
+    if (pressed_) self_->send(known.actor, pressure_changed{true});
+  }
+  if (const auto now = parse_tier(report.tier); now != known.tier) {
+    recount(tally_, known.tier, known.counted, {});
+    recount(tally_, now, {}, known.counted);
+    known.tier = now;
   }
   ++known.sessions;
   self_->send(known.actor, report);
-}
-
-void directory_state::count(const user_counted& before, const user_counted& after) {
-  tally_.connections = tally_.connections - before.connections + after.connections;
-  tally_.managers = tally_.managers - before.managers + after.managers;
-  tally_.runs = tally_.runs - before.runs + after.runs;
 }
 
 void directory_state::on_user_counted(const user_counted& report) {
@@ -39,13 +41,32 @@ void directory_state::on_user_counted(const user_counted& report) {
   auto name = sender ? names_.find(sender->id()) : names_.end();
   if (name == names_.end()) return;
   auto& known = users_.at(*name->second);
-  count(known.counted, report);
+  recount(tally_, known.tier, known.counted, report);
   known.counted = report;
+}
+
+template <class Report>
+void directory_state::on_ended(const Report& report) {
+  count(measures_, report);
+}
+
+// Nobody waits for what comes of it: the supervisor looks at the node again instead. Sent by nobody, so that the
+// answer goes to nobody.
+void directory_state::on_relieve(const relieve& order) {
+  for (const auto& [id, known] : users_)
+    if (known.tier == order.tier && known.counted.managers > 0)
+      caf::anon_send(known.actor, clean_up{cleanup_scope::node, order.level, 0, false});
+}
+
+void directory_state::on_pressure_changed(const pressure_changed& report) {
+  if (report.pressed == std::exchange(pressed_, report.pressed)) return;
+  for (const auto& [id, known] : users_)
+    self_->send(known.actor, report);
 }
 
 void directory_state::forget(const user_id& user) {
   auto found = users_.find(user);
-  count(found->second.counted, {});
+  recount(tally_, found->second.tier, found->second.counted, {});
   --tally_.users;
   names_.erase(found->second.actor.id());
   users_.erase(found);
@@ -70,6 +91,8 @@ void directory_state::on_user_down(const caf::down_msg& report) {
 }
 
 tally directory_state::on_get_tally() const { return tally_; }
+
+measured directory_state::on_get_measures() const { return {measures_}; }
 
 std::vector<user_actor> directory_state::on_get_users(const get_users& question) const {
   std::vector<user_actor> result;
@@ -98,6 +121,12 @@ directory_actor::behavior_type directory(directory_pointer self, user_starter sp
   return {
       [=](const session_opened& report) { state->on_session_opened(report); },
       [=](const user_counted& report) { state->on_user_counted(report); },
+      [=](const admission_ended& report) { state->on_ended(report); },
+      [=](const probe_ended& report) { state->on_ended(report); },
+      [=](const cleanup_ended& report) { state->on_ended(report); },
+      [=](const get_measures&) { return state->on_get_measures(); },
+      [=](const relieve& order) { state->on_relieve(order); },
+      [=](const pressure_changed& report) { state->on_pressure_changed(report); },
       [=](const get_tally&) { return state->on_get_tally(); },
       [=](const user_idled& report) { state->on_user_idled(report); },
       [=](const get_users& question) { return state->on_get_users(question); },

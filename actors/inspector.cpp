@@ -6,68 +6,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "actors/counting.hpp"
+#include "actors/inspector_json.hpp"
+#include "actors/inspector_request.hpp"
+#include "actors/metrics.hpp"
+
 namespace gangway {
 
 namespace {
 
 using nlohmann::json;
-
-// Text from a client or an engine may hold anything; an answer must be JSON all the same.
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
-std::string result(const json& value) { return dump({{"result", value}}); }
-
-std::string error(std::string_view code, std::string_view message) {
-  return dump({{"error", {{"code", code}, {"message", message}}}});
-}
-
-json to_json(const vitals& counted) {
-  return {{"messages", counted.messages},
-          {"mailbox", counted.mailbox},
-          {"handling_ms", std::chrono::duration<double, std::milli>(counted.handling_time).count()},
-          {"restarts", counted.restarts}};
-}
-
-std::string_view name_of(manager_phase phase) {
-  switch (phase) {
-  case manager_phase::opening:
-    return "opening";
-  case manager_phase::open:
-    return "open";
-  case manager_phase::retiring:
-    return "retiring";
-  }
-  return "unknown";
-}
-
-json to_json(const user_report& report) {
-  json connections = json::array();
-  for (const auto& known : report.connections)
-    connections.push_back({{"connection_id", to_string(known.connection)},
-                           {"heard_ms_ago", known.heard_ago.count()},
-                           {"useful_ms_ago", known.useful_ago.count()},
-                           {"suspect", known.suspect}});
-  json managers = json::array();
-  for (const auto& known : report.managers) {
-    json used = json::array();
-    for (const auto& connection : known.connections)
-      used.push_back(to_string(connection));
-    managers.push_back({{"name", "manager"},
-                        {"id", to_string(known.manager)},
-                        {"thread_id", known.thread.value},
-                        {"phase", name_of(known.phase)},
-                        {"connections", used},
-                        {"run_id", known.run ? json(to_string(*known.run)) : json()},
-                        {"useful_ms_ago", known.useful_ago.count()}});
-  }
-  return {{"name", "user"},
-          {"id", report.user.value},
-          {"tier", report.tier},
-          {"managers_max", report.managers_max},
-          {"vitals", to_json(report.vitals)},
-          {"connections", connections},
-          {"children", managers}};
-}
 
 } // namespace
 
@@ -92,121 +40,163 @@ health_report describe_health(const server_facts& facts, const std::map<std::str
              {{"managers_per_user", facts.managers_per_user}, {"connections_per_user", facts.connections_per_user}}}};
   if (for_admin) {
     body["runs"] = count.runs;
+    body["zombies"] = count.zombies;
+    body["leaked"] = count.leaked;
+    body["waiting"] = count.waiting;
+    body["graces"] = count.graces;
     body["loops"] = json::array();
     if (facts.loop_lag)
       for (const auto lag : facts.loop_lag())
         body["loops"].push_back({{"lag_ms", std::chrono::duration<double, std::milli>(lag).count()}});
   }
-  return {for_admin ? result(body) : dump(body), ready};
+  return {for_admin ? result_body(body) : dump(body), ready};
 }
 
 void inspector_state::start(inspector_pointer self, server_facts facts) {
   self_ = self;
   facts_ = std::move(facts);
   begun_ = self_->clock().now();
+  process_start_ = read_process_start();
 }
 
 void inspector_state::on_component_changed(const component_changed& report) {
   components_[report.component] = report.reason;
 }
 
-void inspector_state::on_tree_grown(const tree_grown& report) { tree_ = report; }
+void inspector_state::on_tree_grown(const tree_grown& report) {
+  tree_ = report;
+  shards_.assign(tree_.directories.size(), {});
+}
+
+// -- routes --------------------------------------------------------------------------------------
 
 void inspector_state::on_answer_request(const answer_request& request) {
-  if (request.path == "/health" || request.path == "/health/ready")
-    answer_health(request);
-  else if (request.path == "/api/v1/status")
-    answer_status(request);
-  else if (request.path == "/api/v1/tree")
-    answer_tree(request);
-  else
-    request.link.reply(404, error("not_found", "there is nothing at this path"));
-}
-
-template <class Answer, class Actor, class Question, class Then>
-void inspector_state::ask(const Actor& whom, const Question& question, std::shared_ptr<gathering> all, Then then) {
-  ++all->open;
-  self_->request(whom, patience, question)
-      .then(
-          [all, then](const Answer& answer) {
-            then(answer);
-            all->close();
-          },
-          [all](const caf::error&) { all->close(); });
-}
-
-void inspector_state::count(std::function<void(const tally&)> then) {
-  auto sum = std::make_shared<tally>();
-  auto all = std::make_shared<gathering>(gathering{1, [=] { then(*sum); }});
-  for (const auto& shard : tree_.directories)
-    ask<tally>(shard, get_tally{}, all, [sum](const tally& part) {
-      sum->users += part.users;
-      sum->connections += part.connections;
-      sum->managers += part.managers;
-      sum->runs += part.runs;
-    });
-  all->close();
-}
-
-void inspector_state::answer_health(const answer_request& request) {
-  count([this, link = request.link](const tally& sum) {
-    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(self_->clock().now() - begun_);
-    const auto report = describe_health(facts_, components_, sum, uptime, false);
-    link.reply(report.ready ? 200 : 503, report.body);
-  });
-}
-
-void inspector_state::answer_status(const answer_request& request) {
-  count([this, link = request.link](const tally& sum) {
-    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(self_->clock().now() - begun_);
-    link.reply(200, describe_health(facts_, components_, sum, uptime, true).body);
-  });
-}
-
-void inspector_state::answer_tree(const answer_request& request) {
-  get_users question;
-  for (const auto& [key, value] : request.query)
-    if (key == "user") question.user = user_id{value};
-  auto tree = std::make_shared<json>(json{{"name", "supervisor"}, {"children", json::array()}});
-  auto found = std::make_shared<bool>(!question.user.has_value());
-  auto all = std::make_shared<gathering>(
-      gathering{1, [=, link = request.link] {
-                  if (*found)
-                    link.reply(200, result(*tree));
-                  else
-                    link.reply(404, error("not_found",
-                                          "no such user is known; one without connections and threads is forgotten"));
-                }});
-  // A child's place is kept while it is asked, so that the order is the same however fast they answer.
-  const auto add = [&](json child) {
-    (*tree)["children"].push_back(std::move(child));
-    return (*tree)["children"].size() - 1;
+  struct route {
+    std::string_view method;
+    std::string_view pattern;
+    void (inspector_state::*answer)(const answer_request&, const places&);
   };
-  const auto note_vitals = [tree](std::size_t place) {
-    return [=](const vitals& counted) { (*tree)["children"][place]["vitals"] = to_json(counted); };
+  static constexpr route routes[] = {
+      {"GET", "/health", &inspector_state::answer_health},
+      {"GET", "/health/ready", &inspector_state::answer_health},
+      {"GET", "/metrics", &inspector_state::answer_metrics},
+      {"GET", "/api/v1/status", &inspector_state::answer_status},
+      {"GET", "/api/v1/tree", &inspector_state::answer_tree},
+      {"GET", "/api/v1/users", &inspector_state::answer_users},
+      {"GET", "/api/v1/users/{}", &inspector_state::answer_user},
+      {"POST", "/api/v1/users/{}/cleanup", &inspector_state::answer_cleanup},
+      {"GET", "/api/v1/decisions", &inspector_state::answer_decisions},
+      {"GET", "/api/v1/decisions/{}", &inspector_state::answer_decision},
   };
-  for (std::size_t i = 0; i < tree_.directories.size(); ++i) {
-    const auto& shard = tree_.directories[i];
-    const auto place = add({{"name", "directory"}, {"id", std::to_string(i)}, {"children", json::array()}});
-    ask<vitals>(shard, get_vitals{}, all, note_vitals(place));
-    ask<std::vector<user_actor>>(shard, question, all, [=, this](const std::vector<user_actor>& users) {
-      for (const auto& one : users) {
-        // Shown as silent until it answers.
-        *found = true;
-        auto& shown = (*tree)["children"][place]["children"];
-        const auto seat = shown.size();
-        shown.push_back({{"name", "user"}, {"id", question.user.value_or(user_id{}).value}, {"answers", false}});
-        ask<user_report>(one, get_user_report{}, all, [=](const user_report& report) {
-          (*tree)["children"][place]["children"][seat] = to_json(report);
-        });
-      }
-    });
+  for (const auto& one : routes) {
+    const auto path = match_path(one.pattern, request.path);
+    if (!path) continue;
+    if (request.method == one.method) return (this->*one.answer)(request, *path);
+    return request.link.reply(405, error_body(error_code::bad_request, "this path answers " + std::string{one.method}));
   }
-  if (tree_.store) ask<vitals>(tree_.store, get_vitals{}, all, note_vitals(add({{"name", "store"}})));
-  if (tree_.reader) ask<vitals>(tree_.reader, get_vitals{}, all, note_vitals(add({{"name", "store_reader"}})));
-  if (tree_.agents) ask<vitals>(tree_.agents, get_vitals{}, all, note_vitals(add({{"name", "agents"}})));
-  add({{"name", "inspector"}, {"vitals", to_json(self_->vitals())}});
+  request.link.reply(404, error_body(error_code::not_found, "there is nothing at this path"));
+}
+
+// -- the whole -----------------------------------------------------------------------------------
+
+void inspector_state::count(const std::shared_ptr<gathering>& all) {
+  for (std::size_t i = 0; i < tree_.directories.size(); ++i)
+    ask<tally>(tree_.directories[i], get_tally{}, all, [this, i](const tally& part) { shards_[i].count = part; });
+}
+
+tally inspector_state::total() const {
+  tally result;
+  for (const auto& shard : shards_)
+    add(result, shard.count);
+  return result;
+}
+
+void inspector_state::describe(bool for_admin, std::function<void(const health_report&)> then) {
+  auto all = std::make_shared<gathering>();
+  all->then = [=, this] {
+    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(self_->clock().now() - begun_);
+    then(describe_health(facts_, components_, total(), uptime, for_admin));
+  };
+  count(all);
   all->close();
+}
+
+void inspector_state::answer_health(const answer_request& request, const places&) {
+  describe(false,
+           [link = request.link](const health_report& report) { link.reply(report.ready ? 200 : 503, report.body); });
+}
+
+void inspector_state::answer_status(const answer_request& request, const places&) {
+  describe(true, [link = request.link](const health_report& report) { link.reply(200, report.body); });
+}
+
+void inspector_state::answer_metrics(const answer_request& request, const places&) {
+  auto snapshot = std::make_shared<metrics_snapshot>();
+  auto all = std::make_shared<gathering>();
+  all->then = [=, this, link = request.link] {
+    snapshot->count = total();
+    for (const auto& shard : shards_)
+      snapshot->counted += shard.counted;
+    if (facts_.loop_lag) snapshot->loop_lag = facts_.loop_lag();
+    snapshot->process = read_process_use();
+    snapshot->process_start = process_start_;
+    link.reply(200, render_metrics(*snapshot), metrics_type);
+  };
+  const auto note_mailbox = [snapshot](const char* actor) {
+    return [=](const vitals& counted) { snapshot->mailboxes[actor] += counted.mailbox; };
+  };
+  count(all);
+  for (std::size_t i = 0; i < tree_.directories.size(); ++i) {
+    ask<measured>(tree_.directories[i], get_measures{}, all,
+                  [this, i](const measured& part) { shards_[i].counted = part.counted; });
+    ask<vitals>(tree_.directories[i], get_vitals{}, all, note_mailbox("directory"));
+  }
+  if (tree_.store) ask<vitals>(tree_.store, get_vitals{}, all, note_mailbox("store"));
+  if (tree_.reader) ask<vitals>(tree_.reader, get_vitals{}, all, note_mailbox("store_reader"));
+  if (tree_.agents) ask<vitals>(tree_.agents, get_vitals{}, all, note_mailbox("agents"));
+  note_mailbox("inspector")(self_->vitals());
+  all->close();
+}
+
+// -- decisions -----------------------------------------------------------------------------------
+
+void inspector_state::find_decisions(const get_decisions& question, const reply_link& link,
+                                     std::function<void(const decisions_page&)> then) {
+  if (!tree_.reader) return link.reply(503, error_body(error_code::store_unavailable, "the store is not open yet"));
+  self_->request(tree_.reader, search_patience, question)
+      .then([then](const decisions_page& page) { then(page); },
+            [link](const caf::error& reason) {
+              if (reason == errc::store_unavailable)
+                link.reply(503, error_body(error_code::store_unavailable, "the store cannot be read now"));
+              else
+                link.reply(503, error_body(error_code::overloaded, "the store does not answer"));
+            });
+}
+
+void inspector_state::answer_decisions(const answer_request& request, const places&) {
+  const auto limit = limit_of(request.query, 50);
+  if (const auto* fault = std::get_if<request_fault>(&limit))
+    return request.link.reply(400, error_body(error_code::bad_request, fault->message));
+  get_decisions question;
+  question.subject = find_value(request.query, "subject");
+  if (auto user = find_value(request.query, "user")) question.user = user_id{std::move(*user)};
+  question.limit = std::get<std::uint32_t>(limit);
+  find_decisions(question, request.link, [link = request.link](const decisions_page& page) {
+    link.reply(200, result_body(decisions_json(page)));
+  });
+}
+
+void inspector_state::answer_decision(const answer_request& request, const places& path) {
+  const auto refuse = [link = request.link] {
+    link.reply(404, error_body(error_code::not_found, "no decision of that id is on record"));
+  };
+  get_decisions question;
+  question.id = decision_id::parse(path[0]);
+  if (!question.id) return refuse();
+  find_decisions(question, request.link, [=, link = request.link](const decisions_page& page) {
+    if (page.decisions.empty()) return refuse();
+    link.reply(200, result_body(page.decisions.front()));
+  });
 }
 
 inspector_actor::behavior_type inspector(inspector_pointer self, server_facts facts) {

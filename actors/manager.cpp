@@ -1,7 +1,6 @@
 #include "actors/manager.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "actors/errors.hpp"
@@ -42,179 +41,6 @@ void manager_state::start(manager_pointer self, user_actor owner, manager_identi
           [this](caf::error& reason) { fail(reason); });
 }
 
-// -- answers -------------------------------------------------------------------------------------
-
-attachment* manager_state::find(const connection_id& connection) {
-  auto found = std::find_if(attachments_.begin(), attachments_.end(),
-                            [&](const attachment& known) { return known.connection == connection; });
-  return found == attachments_.end() ? nullptr : &*found;
-}
-
-void manager_state::asked(const request_origin& origin) {
-  if (auto* from = find(origin.connection)) ++from->asked;
-}
-
-// Every frame comes to this once, when it is answered; a connection that has left is forgotten with its last answer.
-void manager_state::finish(const request_origin& origin) {
-  auto* from = find(origin.connection);
-  self_->send(owner_, frame_handled{identity_.manager, origin, from != nullptr && from->open, from != nullptr});
-  if (from == nullptr) return;
-  --from->asked;
-  if (from->asked == 0 && (from->leaving || !from->open))
-    std::erase_if(attachments_, [&](const attachment& known) { return known.connection == origin.connection; });
-}
-
-void manager_state::answer(const request_origin& origin, const std::string& result) {
-  if (auto* to = find(origin.connection); to && origin.request) to->link.send(wire::reply(*origin.request, result));
-  finish(origin);
-}
-
-void manager_state::refuse(const request_origin& origin, const command_error& error) {
-  if (auto* to = find(origin.connection); to && origin.request) to->link.send(wire::reply(origin.request, error));
-  finish(origin);
-}
-
-// -- connections ---------------------------------------------------------------------------------
-
-void manager_state::on_attach(const attach& order) {
-  auto* to = find(order.origin.connection);
-  if (to == nullptr) to = &attachments_.emplace_back(attachment{order.origin.connection, order.link});
-  ++to->asked;
-  to->leaving = false;
-  to->waiting = true;
-  const auto turn = ++to->turn;
-  const auto& position = order.position;
-  if (position && position->epoch == epoch_ && position->after <= committed_)
-    resume(order.origin, turn, position->after);
-  else
-    send_snapshot(order.origin, turn);
-}
-
-// What it asked for is still answered: a thread may be closed right behind a message.
-void manager_state::on_detach(const detach& order) {
-  auto* from = find(order.connection);
-  if (from == nullptr) return;
-  from->leaving = true;
-  from->open = false;
-  if (from->asked == 0)
-    std::erase_if(attachments_, [&](const attachment& known) { return known.connection == order.connection; });
-}
-
-void manager_state::on_acknowledge(const acknowledge& report) {
-  if (auto* from = find(report.connection)) from->acknowledged = std::min(report.seq, from->position);
-}
-
-// Returns the attachment that was opened in that turn, or nothing; then the open has been answered.
-attachment* manager_state::find_turn(const request_origin& origin, std::uint64_t turn) {
-  auto* to = find(origin.connection);
-  if (to != nullptr && to->turn == turn && !to->leaving) return to;
-  refuse(origin, {error_code::not_open, "the thread was closed or opened again before it was open", {}, {}});
-  return nullptr;
-}
-
-void manager_state::resume(const request_origin& origin, std::uint64_t turn, sequence after) {
-  if (window_.covers(after)) {
-    greet(origin, turn, after, wire::opened(identity_.thread, identity_.manager, epoch_, committed_));
-    return;
-  }
-  const auto last = committed_;
-  self_->request(services_->reader, caf::infinite, read_log{log_, after, last})
-      .then(
-          [=, this](const log_read& read) {
-            if (!read.complete) return send_snapshot(origin, turn);
-            auto* to = find_turn(origin, turn);
-            if (to == nullptr) return;
-            to->open = true;
-            const auto opened = wire::opened(identity_.thread, identity_.manager, epoch_, last);
-            if (origin.request) to->link.send(wire::reply(*origin.request, opened));
-            for (const auto& event : read.events)
-              to->link.send(wire::event(identity_.thread, epoch_, event));
-            to->position = last;
-            to->waiting = false;
-            catch_up(*to);
-            finish(origin);
-          },
-          [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
-}
-
-void manager_state::send_snapshot(const request_origin& origin, std::uint64_t turn) {
-  thread_snapshot snapshot;
-  if (run_) snapshot.run = run_->progress;
-  const auto last = committed_;
-  if (last == 0) {
-    greet(origin, turn, 0, wire::opened(identity_.thread, identity_.manager, epoch_, 0, snapshot));
-    return;
-  }
-  self_->request(services_->reader, caf::infinite, get_messages{.log = log_, .before = last + 1})
-      .then(
-          [=, this](const messages_page& page) mutable {
-            snapshot.messages = page.messages;
-            greet(origin, turn, last, wire::opened(identity_.thread, identity_.manager, epoch_, last, snapshot));
-          },
-          [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
-}
-
-void manager_state::greet(const request_origin& origin, std::uint64_t turn, sequence position,
-                          const std::string& opened) {
-  auto* to = find_turn(origin, turn);
-  if (to == nullptr) return;
-  to->open = true;
-  if (origin.request) to->link.send(wire::reply(*origin.request, opened));
-  to->position = position;
-  to->waiting = false;
-  catch_up(*to);
-  finish(origin);
-}
-
-// A connection that had the thread open before goes on where it was; another one has not got it.
-void manager_state::refuse_open(const request_origin& origin, std::uint64_t turn, const caf::error& reason) {
-  auto* to = find_turn(origin, turn);
-  if (to == nullptr) return;
-  to->waiting = false;
-  if (to->open) catch_up(*to);
-  refuse(origin, to_command_error(reason));
-}
-
-void manager_state::catch_up(attachment& to) {
-  if (!to.open || to.leaving || to.waiting || to.position >= committed_) return;
-  if (window_.covers(to.position)) {
-    while (to.position < committed_)
-      to.link.send(window_.at(++to.position));
-    return;
-  }
-  // Page by page: what is behind the window is bounded in number, and each page is behind the one before.
-  to.waiting = true;
-  read_log page{log_, to.position, std::min(committed_, to.position + event_window::frames_max)};
-  page.bytes_max = std::numeric_limits<std::size_t>::max();
-  const auto turn = to.turn;
-  self_->request(services_->reader, caf::infinite, page)
-      .then(
-          [this, turn, connection = to.connection](const log_read& read) {
-            auto* known = find(connection);
-            if (known == nullptr || known->turn != turn) return;
-            if (!read.complete) return fail(errc::sequence_gap);
-            for (const auto& event : read.events) {
-              known->link.send(wire::event(identity_.thread, epoch_, event));
-              known->position = event.seq;
-            }
-            known->waiting = false;
-            catch_up(*known);
-          },
-          [this, turn, connection = to.connection](caf::error& reason) {
-            if (auto* known = find(connection); known != nullptr && known->turn == turn) known->waiting = false;
-            put_off(reason);
-          });
-}
-
-void manager_state::on_read_history(const read_history& command) {
-  asked(command.origin);
-  get_messages question{.log = log_, .limit = command.limit};
-  if (command.before) question.before = *command.before;
-  self_->request(services_->reader, caf::infinite, question)
-      .then([origin = command.origin, this](const messages_page& page) { answer(origin, wire::history(page)); },
-            [origin = command.origin, this](caf::error& reason) { refuse(origin, to_command_error(reason)); });
-}
-
 // -- messages ------------------------------------------------------------------------------------
 
 void manager_state::on_send_message(const send_message& command) {
@@ -239,7 +65,7 @@ void manager_state::on_send_message(const send_message& command) {
 
 void manager_state::accept(const send_message& command) {
   accepting_ = std::make_unique<pending_message>(
-      pending_message{command, gangway::message_id::make(), gangway::run_id::make(), {}, {}});
+      pending_message{command, gangway::message_id::make(), gangway::run_id::make(), {}, {}, self_->clock().now()});
   if (command.client_message_id)
     look_up(command, accepting_->message_id, [this] { choose_agent(); });
   else
@@ -313,6 +139,7 @@ void manager_state::written() {
   run_->id = message->run_id;
   run_->progress.run_id = message->run_id;
   run_->progress.agent = message->agent.name;
+  run_->heard = self_->clock().now();
   publish();
   if (retiring_)
     on_retire();
@@ -348,6 +175,7 @@ void manager_state::on_cancel_run(const cancel_run& command) {
 
 void manager_state::on_run_produced(const run_produced& report) {
   if (!run_ || run_->id != report.run) return;
+  run_->heard = self_->clock().now();
   for (const auto& body : report.events)
     if (!run_->ending) produce(body);
   flush();
@@ -422,10 +250,39 @@ void manager_state::publish() {
   }
 }
 
+// -- what its user is told -----------------------------------------------------------------------
+
+void manager_state::on_probe(const probe& question) {
+  const auto time = self_->clock().now();
+  const auto since = [&](steady_time when) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time - when);
+  };
+  heartbeat report;
+  report.manager = identity_.manager;
+  report.turn = question.turn;
+  report.thread = identity_.thread;
+  for (const auto& known : attachments_) {
+    auto& line = report.connections.emplace_back(attachment_report{known.connection, {}});
+    if (known.leaving) line.leaving_for = since(known.changed);
+    if (known.waiting && !known.leaving) report.stuck_for = std::max(report.stuck_for, since(known.changed));
+  }
+  if (accepting_) report.stuck_for = std::max(report.stuck_for, since(accepting_->since));
+  if (run_) report.run_quiet_for = since(run_->heard);
+  report.bytes = window_.bytes();
+  const auto counted = self_->vitals();
+  report.messages = counted.messages;
+  report.handling_time = counted.handling_time;
+  report.mailbox = counted.mailbox;
+  self_->send(owner_, std::move(report));
+}
+
 // -- the end -------------------------------------------------------------------------------------
 
 void manager_state::on_retire() {
   retiring_ = true;
+  // Nobody has the thread from us any longer: what comes is in the log for whoever opens it again.
+  for (auto& known : attachments_)
+    known.open = false;
   if (run_ && !run_->ending) {
     if (run_->actor) self_->send_exit(run_->actor, caf::exit_reason::user_shutdown);
     produce(agent_failed{"interrupted", "the thread or the server was closed while the agent was at work", true});
@@ -460,6 +317,7 @@ manager_private::behavior_type manager(manager_pointer self, user_actor owner, m
       [=](const acknowledge& report) { state->on_acknowledge(report); },
       [=](const read_history& command) { state->on_read_history(command); },
       [=](const run_produced& report) { state->on_run_produced(report); },
+      [=](const probe& question) { state->on_probe(question); },
       [=](const retire&) { state->on_retire(); },
       [=](const get_vitals&) { return self->vitals(); },
       [=](const retry_tick&) { state->on_retry(); },

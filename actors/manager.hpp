@@ -2,6 +2,8 @@
 
 /// The manager: the live half of one thread. It owns the attachments, the position in the log and the run, answers its
 /// clients itself, and commits every event before anybody sees it.
+///
+/// One class, two files: `manager.cpp` (messages, events, the end) and `manager_attachments.cpp` (who has it open).
 
 #include <functional>
 #include <memory>
@@ -43,6 +45,8 @@ struct attachment {
   bool open = false;         ///< has been answered an open
   bool waiting = false;      ///< something is being read for it; live events are left to the log meanwhile
   bool leaving = false;      ///< detached; kept until its last frame is answered
+  steady_time changed = {};  ///< since when it waits or leaves
+  std::unique_ptr<wire_greeting> greeting = {}; ///< of a socket that was opened for this thread: goes with the answer
 };
 
 /// A client's message on its way to the disk.
@@ -52,6 +56,7 @@ struct pending_message {
   gangway::run_id run_id;
   agent_spec agent;
   std::vector<request_origin> repeated; ///< the same message, sent again meanwhile
+  steady_time since;
 };
 
 /// The run in flight.
@@ -59,6 +64,7 @@ struct live_run {
   gangway::run_id id;
   run_actor actor;
   open_run progress;                            ///< as far as it is committed
+  steady_time heard;                            ///< its last event
   bool ending = false;                          ///< its ending is on its way to the log
   std::optional<std::string> client_message_id; ///< what the client called the message it answers
 };
@@ -84,6 +90,7 @@ public:
   void on_read_history(const read_history& command);
   void on_run_produced(const run_produced& report);
   void on_run_down(const caf::down_msg& report);
+  void on_probe(const probe& question);
   void on_retire();
   void on_retry();
 
@@ -99,6 +106,7 @@ private:
   attachment* find_turn(const request_origin& origin, std::uint64_t turn);
   void resume(const request_origin& origin, std::uint64_t turn, sequence after);
   void send_snapshot(const request_origin& origin, std::uint64_t turn);
+  static void send_opened(attachment& to, const request_origin& origin, const std::string& opened);
   void greet(const request_origin& origin, std::uint64_t turn, sequence position, const std::string& opened);
   void refuse_open(const request_origin& origin, std::uint64_t turn, const caf::error& reason);
   void catch_up(attachment& to);

@@ -67,6 +67,11 @@ caf::typed_response_promise<events_appended> store_state::on_append_events(const
   return promise;
 }
 
+void store_state::on_record_decision(const record_decision& order) {
+  batch_.push_back(waiting_record{order});
+  gathered(event_overhead + order.body.value.size());
+}
+
 void store_state::on_commit_tick() {
   tick_sent_ = false;
   commit();
@@ -92,29 +97,31 @@ void store_state::commit() {
   auto batch = std::exchange(batch_, {});
   batch_bytes_ = 0;
   auto trouble = write(batch);
+  const auto tell = [&](waiting_request& what) { std::visit([&](auto& waiter) { answer(waiter, !trouble); }, what); };
   if (!trouble || batch.size() == 1) {
     for (auto& what : batch)
-      answer(what, !trouble);
+      tell(what);
   } else {
     for (auto& what : batch) {
       trouble = write({&what, 1});
-      answer(what, !trouble);
+      tell(what);
     }
   }
   report(trouble.value_or(std::string{}));
 }
 
-void store_state::answer(waiting_request& what, bool written) {
-  std::visit(
-      [&](auto& waiter) {
-        if (!written)
-          waiter.promise.deliver(caf::make_error(errc::store_unavailable));
-        else if (waiter.outcome)
-          waiter.promise.deliver(std::move(*waiter.outcome));
-        else
-          waiter.promise.deliver(std::move(waiter.outcome.error()));
-      },
-      what);
+template <class Request, class Answer>
+void store_state::answer(waiting<Request, Answer>& what, bool written) {
+  if (!written)
+    what.promise.deliver(caf::make_error(errc::store_unavailable));
+  else if (what.outcome)
+    what.promise.deliver(std::move(*what.outcome));
+  else
+    what.promise.deliver(std::move(what.outcome.error()));
+}
+
+void store_state::answer(waiting_record& what, bool written) {
+  if (!written) log::warning("a decision could not be recorded", {{"decision_id", to_string(what.request.id)}});
 }
 
 // Returns what went wrong; then nothing of the requests is in the log. None: sees whether writing works.
@@ -147,6 +154,8 @@ void store_state::apply(waiting_append& what) {
     what.outcome = std::get<events_appended>(result);
 }
 
+void store_state::apply(waiting_record& what) { writer_->record(what.request); }
+
 void store_state::report(const std::string& trouble) {
   if (trouble_ == trouble) return;
   if (!trouble.empty())
@@ -177,6 +186,7 @@ store_private::behavior_type store(store_pointer self, std::unique_ptr<log_write
   return {
       [=](const open_log& order) { return state->on_open_log(order); },
       [=](const append_events& order) { return state->on_append_events(order); },
+      [=](const record_decision& order) { state->on_record_decision(order); },
       [=](const retire&) { state->on_retire(); },
       [=](const get_vitals&) { return self->vitals(); },
       [=](const commit_tick&) { state->on_commit_tick(); },

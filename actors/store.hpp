@@ -31,6 +31,7 @@ public:
 
   caf::typed_response_promise<log_opened> on_open_log(const open_log& order);
   caf::typed_response_promise<events_appended> on_append_events(const append_events& order);
+  void on_record_decision(const record_decision& order);
   void on_commit_tick();
   void on_retry();
   void on_retire();
@@ -46,14 +47,22 @@ private:
   using waiting_open = waiting<open_log, log_opened>;
   using waiting_append = waiting<append_events, events_appended>;
 
+  /// Nobody waits for it.
+  struct waiting_record {
+    record_decision request;
+  };
+  using waiting_request = std::variant<waiting_open, waiting_append, waiting_record>;
+
   void gathered(std::size_t bytes);
-  using waiting_request = std::variant<waiting_open, waiting_append>;
 
   void commit();
   std::optional<std::string> write(std::span<waiting_request> requests);
-  static void answer(waiting_request& what, bool written);
+  template <class Request, class Answer>
+  static void answer(waiting<Request, Answer>& what, bool written);
+  static void answer(waiting_record& what, bool written);
   void apply(waiting_open& what);
   void apply(waiting_append& what);
+  void apply(waiting_record& what);
   void report(const std::string& trouble);
   void retry_later();
 

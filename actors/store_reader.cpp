@@ -40,6 +40,10 @@ caf::expected<messages_page> store_reader_state::on_search_messages(const search
   return ask([&] { return reader_->search(question); });
 }
 
+caf::expected<decisions_page> store_reader_state::on_get_decisions(const get_decisions& question) {
+  return ask([&] { return reader_->decisions(question); });
+}
+
 store_reader_actor::behavior_type store_reader(store_reader_pointer self, std::unique_ptr<log_reader> reader) {
   auto* state = &self->state;
   state->start(std::move(reader));
@@ -49,6 +53,7 @@ store_reader_actor::behavior_type store_reader(store_reader_pointer self, std::u
       [=](const get_threads& question) { return state->on_get_threads(question); },
       [=](const find_message& question) { return state->on_find_message(question); },
       [=](const search_messages& question) { return state->on_search_messages(question); },
+      [=](const get_decisions& question) { return state->on_get_decisions(question); },
       [=](const get_vitals&) { return self->vitals(); },
   };
 }

@@ -25,6 +25,7 @@ public:
   caf::expected<threads_page> on_get_threads(const get_threads& question);
   caf::expected<message_found> on_find_message(const find_message& question);
   caf::expected<messages_page> on_search_messages(const search_messages& question);
+  caf::expected<decisions_page> on_get_decisions(const get_decisions& question);
 
 private:
   std::unique_ptr<log_reader> reader_;

@@ -11,6 +11,20 @@ namespace gangway {
 
 namespace {
 
+constexpr std::chrono::milliseconds pressure_interval{1'000};
+
+std::string_view to_string(pressure_level level) noexcept {
+  switch (level) {
+  case pressure_level::normal:
+    return "normal";
+  case pressure_level::elevated:
+    return "elevated";
+  case pressure_level::critical:
+    return "critical";
+  }
+  return "normal";
+}
+
 // A shard and all of its users live on the loop that it is given.
 directory_actor spawn_directory(supervisor_pointer self, caf::execution_unit* home, const user_starter& spawn_user) {
   if (home == nullptr) return self->spawn(directory, spawn_user);
@@ -25,15 +39,21 @@ void supervisor_state::start(supervisor_pointer self, tree_config config) {
   self_ = self;
   give_up_ = std::move(config.give_up);
   inspector_ = config.inspector;
-  store_ = self->spawn<caf::detached>(store, std::move(config.writer), inspector_);
-  reader_ = self->spawn<caf::detached>(store_reader, std::move(config.reader));
+  if (config.own_threads) {
+    store_ = self->spawn<caf::detached>(store, std::move(config.writer), inspector_);
+    reader_ = self->spawn<caf::detached>(store_reader, std::move(config.reader));
+  } else {
+    store_ = self->spawn(store, std::move(config.writer), inspector_);
+    reader_ = self->spawn(store_reader, std::move(config.reader));
+  }
   agents_ = self->spawn(agents, std::move(config.agents));
   auto services = std::make_shared<user_services>();
   services->rules = config.users;
+  services->store = store_;
   services->reader = reader_;
-  services->spawn_manager =
-      [managers = std::make_shared<const manager_services>(manager_services{store_, reader_, agents_})](
-          caf::local_actor* parent, user_actor owner, manager_identity identity) -> manager_actor {
+  services->managers = std::make_shared<const manager_services>(manager_services{store_, reader_, agents_});
+  services->spawn_manager = [managers = services->managers](caf::local_actor* parent, user_actor owner,
+                                                            manager_identity identity) -> manager_actor {
     return parent->spawn<caf::lazy_init>(manager, std::move(owner), std::move(identity), managers);
   };
   const user_starter spawn_user = [services](directory_pointer shard, const user_id& id, const std::string& tier) {
@@ -50,6 +70,47 @@ void supervisor_state::start(supervisor_pointer self, tree_config config) {
   self->monitor(inspector_);
   self->send(inspector_, tree_grown{directories_, store_, reader_, agents_});
   self->send(inspector_, component_changed{"agents", ""});
+  pressure_rules_ = config.pressure;
+  read_node_ = std::move(config.read_node);
+  set_doors_ = std::move(config.set_doors);
+  if (read_node_) self->delayed_send(self, pressure_interval, pressure_tick{});
+}
+
+template <class Message>
+void supervisor_state::tell_directories(const Message& message) {
+  for (const auto& shard : directories_)
+    self_->send(shard, message);
+}
+
+// -- node pressure --
+
+void supervisor_state::on_pressure_tick() {
+  if (ending_) return;
+  const auto reading = read_node_();
+  const auto before = pressure_.level;
+  const auto [state, order] = look_at_pressure(pressure_, reading, pressure_rules_, self_->clock().now());
+  pressure_ = state;
+  if (pressure_.level != before) on_pressure_changed(before, reading);
+  if (order) {
+    log::info("users are cleaned up for the node",
+              {{"tier", to_string(order->tier)}, {"level", to_string(order->level)}});
+    tell_directories(relieve{order->tier, order->level});
+  }
+  self_->delayed_send(self_, pressure_interval, pressure_tick{});
+}
+
+void supervisor_state::on_pressure_changed(pressure_level before, const node_reading& reading) {
+  log::write(pressure_.level > before ? log::level::warning : log::level::info, "the pressure on the node changed",
+             {{"level", to_string(pressure_.level)},
+              {"before", to_string(before)},
+              {"memory_used", reading.memory_used},
+              {"memory_max", reading.memory_max},
+              {"loop_lag_ms", reading.loop_lag.count()},
+              {"connections", reading.connections},
+              {"connections_max", reading.connections_max}});
+  if (const auto doors = doors_under(pressure_.level); set_doors_ && doors != doors_under(before)) set_doors_(doors);
+  if (const bool grace = allows_grace(pressure_.level); grace != allows_grace(before))
+    tell_directories(pressure_changed{!grace});
 }
 
 // -- the end: users first, so that what they still have to say reaches the store; then the store --
@@ -117,6 +178,7 @@ supervisor_private::behavior_type supervisor(supervisor_pointer self, tree_confi
   return {
       [=](const get_directories&) { return state->on_get_directories(); },
       [=](const shut_down& order) { return state->on_shut_down(order); },
+      [=](const pressure_tick&) { state->on_pressure_tick(); },
       [=](const shutdown_deadline_tick&) { state->on_deadline(); },
   };
 }

@@ -2,6 +2,7 @@
 
 /// What a single value must satisfy, and how values of an option relate. Used while loading and by `validate`.
 
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,13 @@ std::string complain(const option& about, const std::vector<std::string>& value)
 std::string complain(const option& about, std::uint32_t value);
 std::string complain(const option& about, duration value);
 std::string complain(const option& about, byte_size value);
+std::string complain(const option& about, ratio value);
+
+/// What is not set cannot be wrong.
+template <class Value>
+std::string complain(const option& about, const std::optional<Value>& value) {
+  return value ? complain(about, *value) : std::string{};
+}
 
 /// Returns what is wrong between the options, leaving out what depends on one in `unknown`: an option that could not be
 /// read has its default, and a complaint about that would mislead.

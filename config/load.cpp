@@ -31,6 +31,7 @@ std::string variable_of(std::string_view key) {
 constexpr std::string_view duration_forms = "must be a duration such as \"1500ms\", \"25s\", \"5m\" or \"1h\"";
 constexpr std::string_view size_forms = "must be a size such as 4096, \"64KiB\" or \"1MiB\"";
 constexpr std::string_view number_forms = "must be a whole number";
+constexpr std::string_view ratio_forms = "must be a ratio such as 0.9";
 
 std::string not_this(const option& about, std::string_view text) {
   return about.secret ? std::string{} : ", not \"" + std::string{text} + '"';
@@ -71,6 +72,11 @@ std::string set(const option& about, std::uint32_t& target, const std::string& t
   return std::string{number_forms} + not_this(about, text);
 }
 
+std::string set(const option& about, ratio& target, const std::string& text) {
+  if (const auto value = parse_ratio(text)) return accept(about, target, *value);
+  return std::string{ratio_forms} + not_this(about, text);
+}
+
 std::string set(const option& about, std::vector<std::string>& target, const std::string& text) {
   std::vector<std::string> values;
   std::istringstream items{text};
@@ -107,6 +113,10 @@ std::string set(const option& about, Value& target, const toml::node& node) {
   if constexpr (std::is_same_v<Value, std::uint32_t>) {
     if (const auto* number = node.as_integer()) return accept_number(about, target, number->get());
     return wrong(number_forms);
+  } else if constexpr (std::is_same_v<Value, ratio>) {
+    if (const auto* number = node.as_floating_point()) return accept(about, target, ratio{number->get()});
+    if (const auto* number = node.as_integer()) return accept(about, target, ratio{static_cast<double>(number->get())});
+    return wrong(ratio_forms);
   } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
     const auto* array = node.as_array();
     if (!array) return wrong("must be an array of strings");
@@ -126,6 +136,25 @@ std::string set(const option& about, Value& target, const toml::node& node) {
     }
     return wrong(std::is_same_v<Value, duration> ? duration_forms : "must be a string");
   }
+}
+
+/// Sets what may be unset.
+template <class Value, class Source>
+std::string set_optional(const option& about, std::optional<Value>& target, const Source& source) {
+  Value value{};
+  auto complaint = set(about, value, source);
+  if (complaint.empty()) target = std::move(value);
+  return complaint;
+}
+
+template <class Value>
+std::string set(const option& about, std::optional<Value>& target, const std::string& text) {
+  return set_optional(about, target, text);
+}
+
+template <class Value>
+std::string set(const option& about, std::optional<Value>& target, const toml::node& node) {
+  return set_optional(about, target, node);
 }
 
 // ---- the file ------------------------------------------------------------------------------------------------------
@@ -256,10 +285,7 @@ private:
       if (name == "agents") {
         read_agents(node);
       } else if (known_.has_section(name)) {
-        if (const auto* table = node.as_table())
-          refuse_unknown(*table, name, take.taken);
-        else
-          complain_at(key.source().begin, name + " is a section: write [" + name + ']');
+        read_section(key, node, name, take.taken);
       } else if (node.is_table()) {
         auto sections = known_.sections;
         sections.emplace_back("agents");
@@ -274,10 +300,23 @@ private:
     }
   }
 
+  void read_section(const toml::key& key, const toml::node& node, const std::string& name,
+                    const std::set<std::string>& taken) {
+    if (const auto* table = node.as_table())
+      refuse_unknown(*table, name, taken);
+    else
+      complain_at(key.source().begin, name + " is a section: write [" + name + ']');
+  }
+
   void refuse_unknown(const toml::table& table, const std::string& section, const std::set<std::string>& taken) {
     for (const auto& [key, node] : table) {
       const auto name = section + '.' + std::string{key.str()};
-      if (!taken.contains(name))
+      if (known_.has_section(name))
+        read_section(key, node, name, taken);
+      else if (section == "tiers")
+        complain_at(key.source().begin,
+                    "unknown tier " + std::string{key.str()} + "; the tiers are free, pro and enterprise");
+      else if (!taken.contains(name))
         complain_at(key.source().begin, "unknown key " + name + "; did you mean " + nearest(name, known_.keys) + '?');
     }
   }

@@ -15,7 +15,7 @@ namespace gangway {
 struct option {
   std::string_view key; ///< as in TOML, dotted: "heartbeat.interval"
   std::string_view says;
-  std::int64_t least = 0; ///< of a number, of milliseconds, of bytes
+  std::int64_t least = 0; ///< of a number, of milliseconds, of bytes, of thousandths
   std::int64_t most = std::numeric_limits<std::int64_t>::max();
   std::string_view one_of = {}; ///< the words that a string may be, separated by ", "; any if empty
   bool secret = false;
@@ -23,8 +23,35 @@ struct option {
 
 namespace option_bounds {
 inline constexpr std::int64_t soon = 10, second = 1'000, minute = 60'000, hour = 3'600'000, day = 24 * hour;
-inline constexpr std::int64_t kibibyte = 1'024, mebibyte = 1'024 * kibibyte;
+inline constexpr std::int64_t kibibyte = 1'024, mebibyte = 1'024 * kibibyte, tebibyte = 1'024 * 1'024 * mebibyte;
+inline constexpr std::int64_t half = 500, whole = 1'000; // of a ratio
+inline constexpr std::int64_t per_user_max = 100'000, server_max = 10'000'000;
+inline constexpr std::string_view cleanup_levels = "conservative, moderate, aggressive, force";
 } // namespace option_bounds
+
+/// The names of one tier's section and options.
+struct tier_keys {
+  std::string_view section;
+  std::string_view managers_per_user;
+  std::string_view connections_per_user;
+  std::string_view max_level;
+  std::string_view grace_extra;
+  std::string_view grace_duration;
+};
+
+/// Shows each option of one tier, as an optional.
+template <class Tier, class Visitor>
+void visit_tier(const tier_keys& keys, Tier& tier, Visitor&& visit) {
+  using namespace option_bounds;
+  visit.section(keys.section, "What is different for the users of this tier.");
+  visit({.key = keys.managers_per_user, .says = "As limits.managers_per_user.", .least = 1, .most = per_user_max},
+        tier.managers_per_user);
+  visit({.key = keys.connections_per_user, .says = "As limits.connections_per_user.", .least = 1, .most = per_user_max},
+        tier.connections_per_user);
+  visit({.key = keys.max_level, .says = "As cleanup.max_level.", .one_of = cleanup_levels}, tier.max_level);
+  visit({.key = keys.grace_extra, .says = "As grace.extra.", .least = 0, .most = per_user_max}, tier.grace_extra);
+  visit({.key = keys.grace_duration, .says = "As grace.duration.", .least = soon, .most = hour}, tier.grace_duration);
+}
 
 /// Shows each option to `visit(option, value)`, and each section before its options to `visit.section(name, says)`, in
 /// the order in which they are printed. `Settings` is `settings` or `const settings`. Agents are shown by
@@ -75,17 +102,116 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit({.key = "store.path", .says = "The database's file; its folder must exist. Use a local disk."},
         values.store.path);
 
-  visit.section("limits", "What one user may have.");
+  visit.section("limits", "What one user may have, and all of them together.");
   visit({.key = "limits.managers_per_user",
          .says = "Threads that one user may have open at a time.",
          .least = 1,
-         .most = 100'000},
+         .most = per_user_max},
         values.limits.managers_per_user);
   visit({.key = "limits.connections_per_user",
          .says = "WebSocket connections that one user may have at a time.",
          .least = 1,
-         .most = 100'000},
+         .most = per_user_max},
         values.limits.connections_per_user);
+  visit({.key = "limits.connections",
+         .says = "WebSocket connections of the whole server; 0: as many as file descriptors allow.",
+         .least = 0,
+         .most = server_max},
+        values.limits.connections);
+  visit({.key = "limits.accept_rate",
+         .says = "New WebSocket connections a second that the whole server takes; 0: all that come.",
+         .least = 0,
+         .most = server_max},
+        values.limits.accept_rate);
+
+  visit.section("cleanup", "How room is made for a user who comes to the limit.");
+  visit({.key = "cleanup.start_ratio",
+         .says = "Of the limit: from there on, what is inactive or proven dead goes before anybody needs its place.",
+         .least = 0,
+         .most = whole},
+        values.cleanup.start_ratio);
+  visit({.key = "cleanup.stop_ratio",
+         .says = "Of the limit: until there; less than the start.",
+         .least = 0,
+         .most = whole},
+        values.cleanup.stop_ratio);
+  visit({.key = "cleanup.idle_after",
+         .says = "A thread without a run in which nothing useful happened for this long is idle.",
+         .least = soon,
+         .most = day},
+        values.cleanup.idle_after);
+  visit({.key = "cleanup.probe_timeout",
+         .says = "How long whoever is asked whether it still works may take to answer; shorter than the deadline.",
+         .least = soon,
+         .most = 30 * second},
+        values.cleanup.probe_timeout);
+  visit({.key = "cleanup.deadline",
+         .says = "How long a whole cleanup may take, while somebody waits for it.",
+         .least = soon,
+         .most = 30 * second},
+        values.cleanup.deadline);
+  visit({.key = "cleanup.max_level", .says = "How far it may go.", .one_of = cleanup_levels}, values.cleanup.max_level);
+  visit({.key = "cleanup.resume_window",
+         .says = "For how long an evicted thread may come back only where nobody else loses a thread by it.",
+         .least = soon,
+         .most = day},
+        values.cleanup.resume_window);
+
+  visit.section("grace", "More than the limit for a while, when nobody can go.");
+  visit({.key = "grace.extra", .says = "How many threads more; 0: no grace.", .least = 0, .most = per_user_max},
+        values.grace.extra);
+  visit({.key = "grace.duration", .says = "For how long.", .least = soon, .most = hour}, values.grace.duration);
+  visit({.key = "grace.cooldown", .says = "How long until the next grace.", .least = 0, .most = day},
+        values.grace.cooldown);
+
+  visit.section("queue", "Who waits for a place when there is no grace.");
+  visit({.key = "queue.max",
+         .says = "How many requests of one user may wait; 0: no queue.",
+         .least = 0,
+         .most = per_user_max},
+        values.queue.max);
+  visit({.key = "queue.timeout", .says = "How long each may wait.", .least = soon, .most = hour}, values.queue.timeout);
+
+  visit.section("tiers",
+                "What is different for the users of a tier, which their token names: in [tiers.free], [tiers.pro] and\n"
+                "# [tiers.enterprise], managers_per_user, connections_per_user, max_level, grace_extra and "
+                "grace_duration.\n# What is not set there is as for everybody.");
+  visit_tier({"tiers.free", "tiers.free.managers_per_user", "tiers.free.connections_per_user", "tiers.free.max_level",
+              "tiers.free.grace_extra", "tiers.free.grace_duration"},
+             values.tiers.free, visit);
+  visit_tier({"tiers.pro", "tiers.pro.managers_per_user", "tiers.pro.connections_per_user", "tiers.pro.max_level",
+              "tiers.pro.grace_extra", "tiers.pro.grace_duration"},
+             values.tiers.pro, visit);
+  visit_tier({"tiers.enterprise", "tiers.enterprise.managers_per_user", "tiers.enterprise.connections_per_user",
+              "tiers.enterprise.max_level", "tiers.enterprise.grace_extra", "tiers.enterprise.grace_duration"},
+             values.tiers.enterprise, visit);
+
+  visit.section("node", "What the server does when it is short of something itself: lower tiers are cleaned up first.");
+  visit({.key = "node.memory_max",
+         .says = "The memory it may use; 0: the limit of its cgroup, or all that the machine has.",
+         .least = 0,
+         .most = 16 * tebibyte},
+        values.node.memory_max);
+  visit({.key = "node.memory_high",
+         .says = "Of that memory: from there on, clean up, and allow no grace.",
+         .least = 0,
+         .most = whole},
+        values.node.memory_high);
+  visit({.key = "node.memory_critical",
+         .says = "Of that memory: from there on, let only enterprise users in; more than memory_high.",
+         .least = 0,
+         .most = whole},
+        values.node.memory_critical);
+  visit({.key = "node.loop_lag_high",
+         .says = "As memory_high, for event loops that are late for some seconds; five times it is critical.",
+         .least = soon,
+         .most = minute},
+        values.node.loop_lag_high);
+  visit({.key = "node.enterprise_reserve",
+         .says = "Of the server's connections: kept for enterprise users.",
+         .least = 0,
+         .most = half},
+        values.node.enterprise_reserve);
 
   visit.section("manager", "The live half of a thread.");
   visit({.key = "manager.linger",
@@ -93,11 +219,25 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 0,
          .most = day},
         values.manager.linger);
+  visit({.key = "manager.open_timeout",
+         .says = "How long a thread may take to open before its place is given to others.",
+         .least = soon,
+         .most = hour},
+        values.manager.open_timeout);
   visit({.key = "manager.retire_timeout",
          .says = "How long a thread's manager may take to end before it is made to.",
          .least = soon,
          .most = hour},
         values.manager.retire_timeout);
+
+  visit.section("run", "The answer of an agent.");
+  visit({.key = "run.stall_after",
+         .says = "A run that brought nothing for this long protects its thread no more when room is made.",
+         .least = soon,
+         .most = day},
+        values.run.stall_after);
+  visit({.key = "run.total_max", .says = "Nor does one that goes on for this long.", .least = soon, .most = day},
+        values.run.total_max);
 
   visit.section("heartbeat", "How dead connections are found.");
   visit({.key = "heartbeat.interval", .says = "How often a connection is pinged.", .least = soon, .most = hour},

@@ -2,6 +2,8 @@
 #include "config/options.hpp"
 #include "config/values.hpp"
 
+#include <utility>
+
 namespace gangway {
 
 namespace {
@@ -11,7 +13,7 @@ constexpr std::string_view preamble =
 #
 # Each can be set by an environment variable as well, which wins: GANGWAY_ and the key in capitals, with _ for the dots
 # (heartbeat.interval: GANGWAY_HEARTBEAT_INTERVAL), lists separated by commas. Agents are set in the file alone.
-# Durations have a unit, "1500ms", "25s", "5m" or "1h"; sizes may have one, "64KiB" or "1MiB".
+# Durations have a unit, "1500ms", "25s", "5m" or "1h"; sizes may have one, "64KiB" or "1MiB"; ratios are 0.0 to 1.0.
 
 )";
 
@@ -36,6 +38,7 @@ std::string print(const std::string& value) { return quote(value); }
 std::string print(std::uint32_t value) { return std::to_string(value); }
 std::string print(duration value) { return quote(to_string(value)); }
 std::string print(byte_size value) { return quote(to_string(value)); }
+std::string print(ratio value) { return to_string(value); }
 
 std::string print(const std::vector<std::string>& values) {
   std::string result = "[";
@@ -53,6 +56,9 @@ std::string print_bounds(const option& about, const Value&) {
   else if constexpr (std::is_same_v<Value, byte_size>)
     return " " + to_string(byte_size{static_cast<std::uint64_t>(about.least)}) + " to "
            + to_string(byte_size{static_cast<std::uint64_t>(about.most)}) + ".";
+  else if constexpr (std::is_same_v<Value, ratio>)
+    return " " + to_string(ratio{static_cast<double>(about.least) / 1'000}) + " to "
+           + to_string(ratio{static_cast<double>(about.most) / 1'000}) + ".";
   else if (!about.one_of.empty())
     return " One of " + std::string{about.one_of} + ".";
   return {};
@@ -61,9 +67,19 @@ std::string print_bounds(const option& about, const Value&) {
 struct printer {
   std::string& page;
   bool redact;
+  std::string heading = {}; ///< of a section in which everything may be unset; printed before what is
 
   void section(std::string_view name, std::string_view says) {
-    page.append("\n# ").append(says).append("\n[").append(name).append("]\n");
+    heading = std::string{"\n# "}.append(says).append("\n[").append(name).append("]\n");
+    // What all tiers have in common stands there whether or not one of them differs.
+    if (!name.starts_with("tiers.")) page += std::exchange(heading, {});
+  }
+
+  template <class Value>
+  void operator()(const option& about, const std::optional<Value>& value) {
+    if (!value) return;
+    page += std::exchange(heading, {});
+    (*this)(about, *value);
   }
 
   template <class Value>

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,22 @@ using duration = std::chrono::milliseconds;
 struct byte_size {
   std::uint64_t bytes = 0;
   friend bool operator==(const byte_size&, const byte_size&) = default;
+};
+
+/// A part of a whole, 0 to 1, as people write it: 0.9.
+struct ratio {
+  double value = 0;
+  friend bool operator==(const ratio&, const ratio&) = default;
+};
+
+/// What the users of one tier have instead of what everybody has; what is not set is as for everybody.
+struct tier_overrides {
+  std::optional<std::uint32_t> managers_per_user;
+  std::optional<std::uint32_t> connections_per_user;
+  std::optional<std::string> max_level;
+  std::optional<std::uint32_t> grace_extra;
+  std::optional<duration> grace_duration;
+  friend bool operator==(const tier_overrides&, const tier_overrides&) = default;
 };
 
 /// What gangwayd runs by. Sections are nested structs; `visit_settings` names each option once.
@@ -46,12 +63,55 @@ struct settings {
   struct {
     std::uint32_t managers_per_user = 20;
     std::uint32_t connections_per_user = 64;
+    std::uint32_t connections = 0; ///< of the whole server; 0: as many as there are file descriptors
+    std::uint32_t accept_rate = 0; ///< a second; 0: as many as come
   } limits;
 
   struct {
+    ratio start_ratio{0.9};
+    ratio stop_ratio{0.8};
+    duration idle_after{300'000};
+    duration probe_timeout{1'500};
+    duration deadline{2'000};
+    std::string max_level = "force";
+    duration resume_window{120'000};
+  } cleanup;
+
+  struct {
+    std::uint32_t extra = 5;
+    gangway::duration duration{60'000};
+    gangway::duration cooldown{300'000};
+  } grace;
+
+  struct {
+    std::uint32_t max = 32;
+    duration timeout{30'000};
+  } queue;
+
+  struct {
+    tier_overrides free;
+    tier_overrides pro;
+    tier_overrides enterprise;
+  } tiers;
+
+  struct {
+    byte_size memory_max{0}; ///< 0: the cgroup's limit, or the machine's memory
+    ratio memory_high{0.8};
+    ratio memory_critical{0.9};
+    duration loop_lag_high{200};
+    ratio enterprise_reserve{0.1};
+  } node;
+
+  struct {
     duration linger{60'000};
+    duration open_timeout{30'000};
     duration retire_timeout{5'000};
   } manager;
+
+  struct {
+    duration stall_after{120'000};
+    duration total_max{1'800'000};
+  } run;
 
   struct {
     duration interval{25'000};

@@ -3,6 +3,7 @@
 #include "config/values.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace gangway {
 
@@ -103,6 +104,13 @@ std::string complain(const option& about, byte_size value) {
   });
 }
 
+std::string complain(const option& about, ratio value) {
+  const auto bound = [](std::int64_t thousandths) { return ratio{static_cast<double>(thousandths) / 1'000}; };
+  if (value.value >= bound(about.least).value && value.value <= bound(about.most).value) return {};
+  return "must be between " + to_string(bound(about.least)) + " and " + to_string(bound(about.most)) + ", not "
+         + to_string(value);
+}
+
 std::vector<std::string> complain_about_relations(const settings& values, const std::set<std::string_view>& unknown) {
   std::vector<std::string> result;
   const auto require = [&](bool holds, std::initializer_list<std::string_view> keys, std::string complaint) {
@@ -110,9 +118,32 @@ std::vector<std::string> complain_about_relations(const settings& values, const 
     if (!holds && known) result.push_back(std::move(complaint));
   };
 
-  require(values.heartbeat.timeout < values.heartbeat.interval, {"heartbeat.timeout", "heartbeat.interval"},
-          "heartbeat.timeout (" + to_string(values.heartbeat.timeout) + ") must be shorter than heartbeat.interval ("
-              + to_string(values.heartbeat.interval) + ")");
+  const auto compare = [&](bool holds, std::string_view left, auto value, std::string_view relation,
+                           std::string_view right, auto other) {
+    const auto with = [](std::string_view key, auto number) {
+      return std::string{key}.append(" (").append(to_string(number)).append(")");
+    };
+    require(holds, {left, right}, with(left, value).append(" must be ").append(relation) + ' ' + with(right, other));
+  };
+
+  const auto& [cleanup, node, run] = std::tie(values.cleanup, values.node, values.run);
+  compare(values.heartbeat.timeout < values.heartbeat.interval, "heartbeat.timeout", values.heartbeat.timeout,
+          "shorter than", "heartbeat.interval", values.heartbeat.interval);
+  compare(cleanup.stop_ratio.value < cleanup.start_ratio.value, "cleanup.stop_ratio", cleanup.stop_ratio, "less than",
+          "cleanup.start_ratio", cleanup.start_ratio);
+  compare(cleanup.probe_timeout < cleanup.deadline, "cleanup.probe_timeout", cleanup.probe_timeout, "shorter than",
+          "cleanup.deadline", cleanup.deadline);
+  compare(node.memory_high.value < node.memory_critical.value, "node.memory_high", node.memory_high, "less than",
+          "node.memory_critical", node.memory_critical);
+  compare(node.loop_lag_high < values.loop.stall_max, "node.loop_lag_high", node.loop_lag_high, "shorter than",
+          "loop.stall_max", values.loop.stall_max);
+  compare(run.stall_after < run.total_max, "run.stall_after", run.stall_after, "shorter than", "run.total_max",
+          run.total_max);
+  const auto heartbeat = values.heartbeat.interval + values.heartbeat.timeout;
+  require(run.stall_after > heartbeat, {"run.stall_after", "heartbeat.interval", "heartbeat.timeout"},
+          "run.stall_after (" + to_string(run.stall_after)
+              + ") must be longer than heartbeat.interval and heartbeat.timeout together (" + to_string(heartbeat)
+              + "): a run shows that it is alive with its manager's heartbeat");
   const auto door = parse_endpoint(values.listen);
   require(!door || door->port == 0 || door != parse_endpoint(values.admin.listen), {"listen", "admin.listen"},
           "listen and admin.listen must differ, and are both \"" + values.listen + '"');

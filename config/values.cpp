@@ -72,6 +72,15 @@ std::optional<byte_size> parse_byte_size(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+std::optional<ratio> parse_ratio(std::string_view text) noexcept {
+  double result = 0;
+  if (text.empty() || text.find_first_not_of("0123456789.") != text.npos) return std::nullopt;
+  if (text.front() == '.' || text.back() == '.') return std::nullopt;
+  const auto read = std::from_chars(text.begin(), text.end(), result, std::chars_format::fixed);
+  if (read.ec != std::errc{} || read.ptr != text.end()) return std::nullopt;
+  return ratio{result};
+}
+
 std::optional<std::int64_t> parse_number(std::string_view text) noexcept {
   std::int64_t result = 0;
   if (text.empty() || text.find_first_not_of("0123456789") != text.npos) return std::nullopt;
@@ -84,6 +93,13 @@ std::string to_string(duration value) {
 }
 
 std::string to_string(byte_size value) { return print_quantity(static_cast<std::int64_t>(value.bytes), size_units); }
+
+std::string to_string(ratio value) {
+  std::array<char, 512> text{}; // the smallest double has some 330 digits after the point
+  const auto end = std::to_chars(text.begin(), text.end(), value.value, std::chars_format::fixed).ptr;
+  std::string result{text.begin(), end};
+  return result.find_first_not_of("0123456789") == result.npos ? result + ".0" : result;
+}
 
 std::optional<endpoint> parse_endpoint(std::string_view text) {
   const auto colon = text.rfind(':');

@@ -19,6 +19,9 @@ std::optional<duration> parse_duration(std::string_view text) noexcept;
 /// Returns the size that `text` spells: a whole number, with B, KiB, MiB, GiB or no unit ("1MiB", "4096"), or nothing.
 std::optional<byte_size> parse_byte_size(std::string_view text) noexcept;
 
+/// Returns the ratio that `text` spells in decimal digits, with a point if need be ("0.9", "1"), or nothing.
+std::optional<ratio> parse_ratio(std::string_view text) noexcept;
+
 /// Returns the whole number that `text` spells in decimal digits, or nothing if it has others or does not fit.
 std::optional<std::int64_t> parse_number(std::string_view text) noexcept;
 
@@ -27,6 +30,9 @@ std::string to_string(duration value);
 
 /// Returns the size in the largest unit that divides it: "1MiB", "1500B".
 std::string to_string(byte_size value);
+
+/// Returns the ratio in the fewest digits that read back as it, always with a point: "0.9", "1.0".
+std::string to_string(ratio value);
 
 /// A numeric address and a port, as `listen` gives them.
 struct endpoint {

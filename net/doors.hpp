@@ -3,6 +3,7 @@
 /// What net is given by the server's main: the actors to speak to, and what to speak by. net itself knows no actor but
 /// by its interface.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +42,18 @@ struct connection_rules {
   std::chrono::milliseconds pause_max{5'000};               ///< of reading, while the client takes nothing; then 4008
   std::vector<std::string> origins;                         ///< allowed besides the same host
   token_rules tokens;
+  std::chrono::milliseconds user_timeout{35'000}; ///< for which a peer's kernel may acknowledge nothing of what we sent
+  std::uint32_t accept_rate = 0;                  ///< upgrades per second, and as many at once; 0: unlimited
+  std::uint32_t connections_max = 0;              ///< of the whole node; 0: unlimited
+  double reserve_ratio = 0.1;                     ///< the part of `connections_max` that is kept for enterprise
+};
+
+/// Whom the node lets in, as its resources stand. The others are answered 503, or 4029 if their tier is only known by
+/// their connect frame.
+struct node_gate {
+  std::array<bool, tiers> open_to_tier{true, true, true}; ///< in the order of `tier`
+  std::chrono::milliseconds retry_after{1'000};           ///< that those who are sent away are told
+  friend bool operator==(const node_gate&, const node_gate&) = default;
 };
 
 /// What both listeners answer by.
@@ -49,6 +62,7 @@ struct http_rules {
   std::string admin_role = "gangway_admin";           ///< what an admin request's token must carry
   std::map<std::string, static_file> files;           ///< by their path, such as "/"
   std::chrono::milliseconds inspector_timeout{2'000}; ///< for the inspector's answer; then 503
+  std::chrono::milliseconds order_timeout{35'000};    ///< for its answer to a POST: a cleanup takes its time
   bool dev = false; ///< opens `POST /dev/token`, and the admin listener without a token, to this machine alone
 };
 

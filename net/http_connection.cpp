@@ -59,6 +59,20 @@ http_answer bad_token(const token_fault& fault) {
   return result;
 }
 
+http_answer overloaded(std::string_view reason, std::chrono::milliseconds retry_after) {
+  auto result = http_error(503, "overloaded", reason);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after).count();
+  result.headers.emplace_back("Retry-After", std::to_string(std::max<std::int64_t>(1, seconds)));
+  return result;
+}
+
+http_query query_of(const boost::urls::url_view& url) {
+  http_query result;
+  for (const auto& parameter : url.params())
+    result.emplace_back(parameter.key, parameter.value);
+  return result;
+}
+
 class live_connection;
 
 // Carries the inspector's answer back. One per request, so that a late answer never meets the next request.
@@ -67,7 +81,7 @@ public:
   inspector_reply(event_loops& loops, std::size_t loop, std::weak_ptr<live_connection> asker)
       : loops_{loops}, loop_{loop}, asker_{std::move(asker)} {}
 
-  void reply(unsigned status, std::string body) override;
+  void reply(unsigned status, std::string body, std::string_view content_type) override;
 
 private:
   event_loops& loops_;
@@ -102,11 +116,11 @@ public:
     leave();
   }
 
-  void on_inspector_reply(const inspector_reply* from, unsigned status, std::string body) {
+  void on_inspector_reply(const inspector_reply* from, http_answer what) {
     if (from != pending_.get()) return;
     pending_.reset();
     inspector_deadline_.cancel();
-    answer({.status = status, .body = std::move(body)});
+    answer(std::move(what));
   }
 
 private:
@@ -154,7 +168,7 @@ private:
     const bool is_health = path == "/health" || path == "/health/ready";
     if (!is_health && path != "/health/live" && path != "/version" && file == files.end()) return answer(not_found());
     if (request_.method() != http::verb::get && !is_head_) return answer(wrong_method("GET, HEAD"));
-    if (is_health) return ask_inspector("GET", path, {});
+    if (is_health) return ask_inspector(path, {});
     if (path == "/health/live") return answer({.body = R"({"status":"alive"})"});
     if (path == "/version") return answer({.body = json::object{}.text("version", home_.rules.http.version).take()});
     answer({.body = file->second.body,
@@ -166,11 +180,13 @@ private:
     if (auto refusal = refuse_administrator()) return answer(std::move(*refusal));
     if (!path.starts_with("/api/v1/") && path != "/metrics" && path != "/console" && !path.starts_with("/console/"))
       return answer(not_found());
-    if (request_.method() != http::verb::get && !is_head_) return answer(wrong_method("GET, HEAD"));
-    std::vector<std::pair<std::string, std::string>> query;
-    for (const auto& parameter : url.params())
-      query.emplace_back(parameter.key, parameter.value);
-    ask_inspector("GET", path, std::move(query));
+    const bool takes_orders = path.starts_with("/api/v1/");
+    const bool is_order = takes_orders && request_.method() == http::verb::post;
+    if (!is_order && request_.method() != http::verb::get && !is_head_)
+      return answer(wrong_method(takes_orders ? "GET, HEAD, POST" : "GET, HEAD"));
+    if (is_order && !is_json(request_))
+      return answer(http_error(415, "bad_request", "the body must be JSON: Content-Type: application/json"));
+    ask_inspector(path, query_of(url));
   }
 
   // -- who may -------------------------------------------------------------------------------------
@@ -221,10 +237,8 @@ private:
       refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
       return answer(std::move(refusal));
     }
-    // Better refused than not heeded: whoever asks like this waits for it.
-    for (const auto* asked : {"thread_id", "epoch", "after_seq"})
-      if (url.params().contains(asked))
-        return answer(http_error(400, "bad_request", std::string{asked} + " belongs into a thread.open frame"));
+    auto wanted = wanted_of(query_of(url));
+    if (const auto* reason = std::get_if<std::string>(&wanted)) return answer(http_error(400, "bad_request", *reason));
     for (const auto* asked : {"token", "access_token", "ticket"})
       if (url.params().contains(asked))
         return answer(http_error(400, "bad_request",
@@ -242,12 +256,19 @@ private:
       refusal.headers.emplace_back("Retry-After", "1");
       return answer(std::move(refusal));
     }
+    if (!home_.upgrades.take(std::chrono::steady_clock::now()))
+      return answer(overloaded("more clients come at once than the server lets in", std::chrono::seconds{1}));
     std::optional<token_claims> claims;
     if (const auto token = token_of(request_)) {
       auto verdict = verify_token(*token, rules().tokens, utc_now());
       if (const auto* fault = std::get_if<token_fault>(&verdict)) return answer(bad_token(*fault));
       claims = std::get<token_claims>(std::move(verdict));
     }
+    const auto gate = home_.gate.get();
+    if (!is_open_to(gate, claims ? std::optional{parse_tier(claims->tier)} : std::nullopt))
+      return answer(overloaded("the server is short of resources", gate.retry_after));
+    auto place = home_.find_place(claims);
+    if (!place) return answer(overloaded("the server has as many connections as it may have", gate.retry_after));
     websocket_upgrade asked{std::string{key},
                             header_has_token(request_, field::sec_websocket_protocol, wire::subprotocol)};
     socket_error error;
@@ -257,15 +278,19 @@ private:
     auto socket = stream_.release_socket();
     loose_socket loose{socket.release(error), is_v6};
     if (error) return leave();
-    home_.on_upgrade(std::move(loose), std::move(asked), std::move(claims));
+    home_.on_upgrade({std::move(loose), std::move(asked), std::move(claims),
+                      std::get<std::optional<wanted_thread>>(std::move(wanted)), std::move(place)});
     leave();
   }
 
   // -- the inspector -------------------------------------------------------------------------------
 
-  void ask_inspector(std::string method, std::string path, std::vector<std::pair<std::string, std::string>> query) {
+  // A HEAD is asked as the GET that it stands for.
+  void ask_inspector(std::string path, http_query query) {
+    const auto& http = home_.rules.http;
+    const bool is_order = request_.method() == http::verb::post;
     pending_ = std::make_shared<inspector_reply>(home_.loops, home_.index, weak_from_this());
-    inspector_deadline_.expires_after(home_.rules.http.inspector_timeout);
+    inspector_deadline_.expires_after(is_order ? http.order_timeout : http.inspector_timeout);
     inspector_deadline_.async_wait([self = shared_from_this(), asked = pending_.get()](socket_error error) {
       if (error || self->gone_ || self->pending_.get() != asked) return;
       self->pending_.reset();
@@ -273,7 +298,8 @@ private:
     });
     stream_.expires_never();
     caf::anon_send(home_.rules.behind.inspector,
-                   answer_request{std::move(method), std::move(path), std::move(query), reply_link{pending_}});
+                   answer_request{is_order ? "POST" : "GET", std::move(path), std::move(query), reply_link{pending_},
+                                  is_order ? std::move(request_.body()) : std::string{}});
   }
 
   // -- answering -----------------------------------------------------------------------------------
@@ -325,9 +351,10 @@ private:
   asio::steady_timer inspector_deadline_;
 };
 
-void inspector_reply::reply(unsigned status, std::string body) {
-  loops_.post(loop_, [self = shared_from_this(), status, body = std::move(body)]() mutable {
-    if (auto asker = self->asker_.lock()) asker->on_inspector_reply(self.get(), status, std::move(body));
+void inspector_reply::reply(unsigned status, std::string body, std::string_view content_type) {
+  http_answer what{.status = status, .body = std::move(body), .content_type = std::string{content_type}};
+  loops_.post(loop_, [self = shared_from_this(), what = std::move(what)]() mutable {
+    if (auto asker = self->asker_.lock()) asker->on_inspector_reply(self.get(), std::move(what));
   });
 }
 

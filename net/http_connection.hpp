@@ -14,8 +14,10 @@
 
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
+#include "net/gate.hpp"
 #include "net/jwt.hpp"
-#include "net/websocket.hpp"
+#include "net/newcomer.hpp"
+#include "net/token_bucket.hpp"
 
 namespace gangway {
 
@@ -29,23 +31,23 @@ class http_connection;
 
 /// One loop's HTTP connections, and what they go by. Touched on that loop alone; outlives every one of them.
 struct http_home {
-  /// Gets a socket whose upgrade was accepted, with the user's claims if a token came with it.
-  using upgraded = std::function<void(loose_socket, websocket_upgrade, std::optional<token_claims>)>;
-
   event_loops& loops;
   std::size_t index; ///< of the loop
   const doors& rules;
   const std::atomic<bool>& ready; ///< whether upgrades are let in
-  upgraded on_upgrade;
+  const gangway::gate& gate;
+  token_bucket upgrades; ///< how many are looked at
+  std::function<berth(const std::optional<token_claims>&)> find_place;
+  std::function<void(newcomer)> on_upgrade;
   std::unordered_set<std::shared_ptr<http_connection>> connections{};
   std::function<void()> on_left{}; ///< a connection has ended, or is a session now
 };
 
 /// Answers the requests of one connection, one after the other, until it ends or becomes a session.
 ///
-/// Bounded: a header of 16 KiB, a body of 64 KiB, `handshake_timeout` for each request, `inspector_timeout` for what
-/// the inspector answers. Unknown paths get 404, other methods 405, a `/ws` that is no upgrade 426; errors are JSON,
-/// `{"error":{"code":…,"message":…}}`.
+/// Bounded: a header of 16 KiB, a body of 64 KiB, `handshake_timeout` for each request, `inspector_timeout` and
+/// `order_timeout` for what the inspector answers. Unknown paths get 404, other methods 405, a `/ws` that is no upgrade
+/// 426, an order that is not `application/json` 415; errors are JSON, `{"error":{"code":…,"message":…}}`.
 class http_connection {
 public:
   virtual ~http_connection() = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <ctime>
 
 #include <boost/asio/ip/address.hpp>
@@ -54,6 +55,11 @@ std::optional<authority> parse_authority(std::string_view text, std::string_view
   if (colon != text.npos) result.port = text.substr(colon + 1);
   if (result.host.empty() || result.port.find_first_not_of("0123456789") != result.port.npos) return std::nullopt;
   return result;
+}
+
+const std::string* find(const http_query& query, std::string_view name) {
+  const auto found = std::find_if(query.begin(), query.end(), [&](const auto& one) { return one.first == name; });
+  return found == query.end() ? nullptr : &found->second;
 }
 
 std::string date_now() {
@@ -118,6 +124,34 @@ std::optional<std::string> token_of(const http_request& request) {
     return true;
   });
   return result;
+}
+
+std::variant<std::optional<wanted_thread>, std::string> wanted_of(const http_query& query) {
+  constexpr sequence sequence_max = 1ULL << 53U; // what a client's numbers hold
+  const auto* thread = find(query, "thread_id");
+  const auto* epoch = find(query, "epoch");
+  const auto* after = find(query, "after_seq");
+  if (thread == nullptr && epoch == nullptr && after == nullptr) return std::nullopt;
+  if (thread == nullptr) return "epoch and after_seq must come together with thread_id";
+  if (!is_thread_id(*thread)) return "thread_id must be 1 to 128 characters of A-Z, a-z, 0-9, '_' and '-'";
+  wanted_thread result{{*thread}, std::nullopt};
+  if (epoch == nullptr && after == nullptr) return result;
+  if (after == nullptr) return "epoch must come together with after_seq";
+  if (epoch == nullptr) return "after_seq must come together with epoch";
+  sequence seq = 0;
+  const auto* last = after->data() + after->size();
+  const auto [end, error] = std::from_chars(after->data(), last, seq);
+  if (error != std::errc{} || end != last || seq > sequence_max)
+    return "after_seq must be an integer from 0 to " + std::to_string(sequence_max);
+  result.position = log_position{*epoch, seq};
+  return result;
+}
+
+bool is_json(const http_request& request) {
+  auto type = header(request, http::field::content_type);
+  type = type.substr(0, type.find(';'));
+  type = type.substr(0, type.find_last_not_of(" \t") + 1);
+  return to_lower(type) == "application/json";
 }
 
 bool is_origin_allowed(const http_request& request, const std::vector<std::string>& origins) {

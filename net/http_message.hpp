@@ -6,10 +6,13 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
+
+#include "protocol/messages.hpp"
 
 namespace gangway {
 
@@ -41,6 +44,16 @@ bool is_upgrade(const http_request& request);
 /// Returns the token of `Authorization: Bearer`, or of the subprotocol `base64url.bearer.authorization.gangway.…`: the
 /// first that is present, even if it is empty or garbled. Nothing if neither is.
 std::optional<std::string> token_of(const http_request& request);
+
+/// A request's query, decoded: names and values as they came.
+using http_query = std::vector<std::pair<std::string, std::string>>;
+
+/// Returns the thread that `/ws?thread_id=…[&epoch=…&after_seq=…]` asks for, nothing if it asks for none, or what is
+/// wrong with it. Of several values of one name the first counts, and other names are ignored.
+std::variant<std::optional<wanted_thread>, std::string> wanted_of(const http_query& query);
+
+/// Returns whether the body is said to be JSON. A foreign page's form cannot say so without asking us first (CORS).
+bool is_json(const http_request& request);
 
 /// Returns whether the request comes from nowhere in particular (no Origin), from a page of this very host, or from one
 /// of `origins`.

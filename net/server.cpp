@@ -11,14 +11,18 @@
 
 namespace gangway {
 
-// One loop's part. After construction it is touched on that loop alone, but for `empty`.
+// One loop's part. After construction it is touched on that loop alone, but for `empty` and `places`.
 struct server::floor {
   floor(server& owner, std::size_t loop)
-      : sessions{owner.loops_, loop, owner.rules_},
-        connections{owner.loops_, loop, owner.rules_, owner.ready_,
-                    [&owner, this](loose_socket socket, websocket_upgrade upgrade, std::optional<token_claims> claims) {
-                      owner.move_home(*this, std::move(socket), std::move(upgrade), std::move(claims));
-                    }},
+      : sessions{owner.loops_, loop, owner.rules_, owner.gate_},
+        connections{owner.loops_,
+                    loop,
+                    owner.rules_,
+                    owner.ready_,
+                    owner.gate_,
+                    {owner.rules_.connections.accept_rate, owner.loops_.size()},
+                    [&owner, this](const auto& claims) { return owner.find_place(*this, claims); },
+                    [&owner, this](newcomer who) { owner.move_home(*this, std::move(who)); }},
         next_batch{owner.loops_.context(loop)} {
     sessions.on_left = [this] { tell_if_empty(); };
     connections.on_left = [this] { tell_if_empty(); };
@@ -64,6 +68,7 @@ struct server::floor {
     empty.set_value();
   }
 
+  berths places;
   session_home sessions;
   http_home connections;
   boost::asio::steady_timer next_batch;
@@ -100,13 +105,31 @@ void server::open_to(std::vector<directory_actor> directories) {
 
 void server::set_ready(bool ready) noexcept { ready_.store(ready, std::memory_order_release); }
 
+void server::set_gate(const node_gate& state) noexcept { gate_.set(state); }
+
+std::uint64_t server::connections() const noexcept {
+  std::uint64_t result = 0;
+  for (const auto& each : floors_)
+    result += each->places.taken();
+  return result;
+}
+
 // A user's sockets live on the loop of the user's actor; one that has not said whose it is stays where it was accepted.
-void server::move_home(floor& from, loose_socket socket, websocket_upgrade upgrade,
-                       std::optional<token_claims> claims) {
-  const auto loop = claims ? home_of(claims->user, loops_.size()) : from.sessions.index;
-  loops_.post(loop, [&target = *floors_[loop], socket = std::move(socket), upgrade = std::move(upgrade),
-                     claims = std::move(claims)]() mutable {
-    if (!target.draining) session::begin(target.sessions, std::move(socket), std::move(upgrade), claims);
+std::size_t server::home_of_visitor(const floor& from, const std::optional<token_claims>& claims) const {
+  return claims ? home_of(claims->user, loops_.size()) : from.sessions.index;
+}
+
+berth server::find_place(const floor& from, const std::optional<token_claims>& claims) {
+  const auto& rules = rules_.connections;
+  const auto who = claims ? std::optional{parse_tier(claims->tier)} : std::nullopt;
+  const auto room = room_for(who, rules.connections_max, loops_.size(), rules.reserve_ratio);
+  return floors_[home_of_visitor(from, claims)]->places.take(room);
+}
+
+void server::move_home(const floor& from, newcomer who) {
+  const auto loop = home_of_visitor(from, who.claims);
+  loops_.post(loop, [&target = *floors_[loop], who = std::move(who)]() mutable {
+    if (!target.draining) session::begin(target.sessions, std::move(who));
   });
 }
 

@@ -10,6 +10,7 @@
 
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
+#include "net/gate.hpp"
 #include "net/http_connection.hpp"
 #include "protocol/errors.hpp"
 
@@ -45,6 +46,12 @@ public:
   /// Lets upgrades in, or answers them 503.
   void set_ready(bool ready) noexcept;
 
+  /// Says whom the node lets in from now on; everybody, until it is called. From any thread.
+  void set_gate(const node_gate& state) noexcept;
+
+  /// Returns how many sessions there are, over all loops. From any thread.
+  std::uint64_t connections() const noexcept;
+
   /// Closes the ports, then the sessions batch by batch, each with `reason`, and what is left at `deadline` without a
   /// word. Returns when all are gone; from then on nothing of this server touches an actor.
   /// @pre not called on a loop; the loops turn
@@ -56,11 +63,14 @@ private:
   template <class Function>
   void on_every_loop(Function work);
 
-  void move_home(floor& from, loose_socket socket, websocket_upgrade upgrade, std::optional<token_claims> claims);
+  std::size_t home_of_visitor(const floor& from, const std::optional<token_claims>& claims) const;
+  berth find_place(const floor& from, const std::optional<token_claims>& claims);
+  void move_home(const floor& from, newcomer who);
 
   event_loops& loops_;
   doors rules_; ///< does not change once `ready_` is set
   std::atomic<bool> ready_{false};
+  gate gate_;
   std::vector<std::unique_ptr<floor>> floors_;
   std::vector<std::shared_ptr<listener>> listeners_;
 };

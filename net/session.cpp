@@ -1,5 +1,6 @@
 #include "net/session.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <type_traits>
 #include <utility>
@@ -32,23 +33,33 @@ error_code code_of(const token_fault& fault) {
   return fault.expired ? error_code::token_expired : error_code::unauthenticated;
 }
 
+// A socket that was opened for one thread may be told other things first, such as its place in the queue.
+bool is_greeting(std::string_view text) { return text.starts_with(R"({"type":"connected")"); }
+
+std::uint32_t low_bits(std::uint64_t count) { return static_cast<std::uint32_t>(count); }
+
 } // namespace
 
-void session::begin(session_home& home, loose_socket socket, websocket_upgrade upgrade,
-                    const std::optional<token_claims>& claims) {
-  auto self = std::make_shared<session>(home, claims);
-  self->channel_ = make_plain_channel(home.loops.context(home.index), std::move(socket), std::move(upgrade), *self,
-                                      home.rules.connections.close_timeout);
+void session::begin(session_home& home, newcomer who) {
+  const auto& rules = home.rules.connections;
+  auto self = std::make_shared<session>(home, who);
+  self->channel_ = make_plain_channel(home.loops.context(home.index), std::move(who.socket), std::move(who.upgrade),
+                                      *self, rules.close_timeout, rules.user_timeout);
   if (!self->channel_) return;
   home.sessions.insert(self);
   self->channel_->open();
 }
 
-session::session(session_home& home, const std::optional<token_claims>& claims)
-    : loops_{home.loops}, home_{&home}, id_{connection_id::make()}, loop_{static_cast<std::uint32_t>(home.index)} {
-  if (!claims) return;
-  user_id_ = claims->user;
-  tier_ = claims->tier;
+session::session(session_home& home, newcomer& who)
+    : loops_{home.loops},
+      home_{&home},
+      id_{connection_id::make()},
+      place_{std::move(who.place)},
+      loop_{static_cast<std::uint32_t>(home.index)} {
+  if (who.wanted) wanted_ = std::make_unique<wanted_thread>(std::move(*who.wanted));
+  if (!who.claims) return;
+  user_id_ = std::move(who.claims->user);
+  tier_ = std::move(who.claims->tier);
 }
 
 // -- the port ------------------------------------------------------------------------------------
@@ -62,15 +73,22 @@ void session::on_loop(Function function) {
 void session::send(frame text) {
   on_loop([text = std::move(text)](session& self) mutable {
     if (self.phase_ >= phase::closing) return;
-    // A `connect` is answered with the reply to it; whoever was greeted unasked may still ask.
-    if (self.phase_ == phase::awaiting_user && !self.greeting_ && self.queued_bytes_ == 0) self.greeting_ = text;
-    self.queue(std::move(text));
+    // A `connect` is answered with the reply to it; whoever is greeted unasked may still ask, or has asked already.
+    const bool is_awaited = !self.greeting_ && (!self.introduced_ || self.late_connect_) && is_greeting(*text);
+    if (!is_awaited) return self.queue(std::move(text));
+    self.queue(text);
+    if (self.phase_ >= phase::closing) return;
+    if (self.late_connect_)
+      self.answer(std::exchange(self.late_connect_, std::nullopt), *text);
+    else
+      self.greeting_ = std::move(text);
   });
 }
 
 void session::ping(std::uint64_t nonce) {
   on_loop([nonce](session& self) {
     if (self.phase_ != phase::awaiting_user && self.phase_ != phase::admitted) return;
+    if (self.user_) caf::anon_send(self.user_, link_observed{self.id_, self.observe(nonce)});
     self.channel_->ping(nonce);
     if (self.json_ping_) self.queue(std::make_shared<const std::string>(wire::ping()));
   });
@@ -144,9 +162,16 @@ void session::on_connect(const wire::connect& what) {
     return close_now({close_code::invalid_token, fault->reason, {}});
   }
   const auto& claims = std::get<token_claims>(verdict);
+  if (const auto gate = home_->gate.get(); !is_open_to(gate, parse_tier(claims.tier))) {
+    constexpr std::string_view reason = "the server is short of resources; come again later";
+    queue(std::make_shared<const std::string>(wire::reply(
+        what.request, command_error{error_code::overloaded, std::string{reason}, gate.retry_after, std::nullopt})));
+    return close_now({close_code::node_overloaded, std::string{reason}, gate.retry_after});
+  }
   user_id_ = claims.user;
   tier_ = claims.tier;
   json_ping_ = what.json_ping;
+  introduced_ = true;
   announce(what.request);
 }
 
@@ -154,14 +179,15 @@ void session::announce(std::optional<std::int64_t> connect_request) {
   phase_ = phase::awaiting_user;
   announced_ = true;
   arm(rules().authentication_timeout);
+  session_opened report{id_, user_id_, std::exchange(tier_, {}), session_link{weak_from_this()}, connect_request};
+  if (const auto wanted = std::move(wanted_)) report.wanted = std::move(*wanted);
   const auto& directories = home_->rules.behind.directories;
-  caf::anon_send(
-      directories[home_of(user_id_, directories.size())],
-      session_opened{id_, user_id_, std::exchange(tier_, {}), session_link{weak_from_this()}, connect_request});
+  caf::anon_send(directories[home_of(user_id_, directories.size())], std::move(report));
 }
 
 void session::obey(wire::command&& what) {
   if (const auto* greeting = std::get_if<wire::connect>(&what)) return on_late_connect(*greeting);
+  introduced_ = true;
   greeting_.reset();
   std::visit(
       [this]<class Command>(Command& command) {
@@ -176,10 +202,13 @@ void session::obey(wire::command&& what) {
 }
 
 void session::on_late_connect(const wire::connect& what) {
-  const auto greeting = std::exchange(greeting_, nullptr);
-  if (!greeting) return refuse(what.request, error_code::bad_request, "connect comes once, as the first frame");
+  if (std::exchange(introduced_, true))
+    return refuse(what.request, error_code::bad_request, "connect comes once, as the first frame");
   json_ping_ = what.json_ping;
-  answer(what.request, *greeting);
+  if (const auto greeting = std::exchange(greeting_, nullptr))
+    answer(what.request, *greeting);
+  else
+    late_connect_ = what.request;
 }
 
 void session::on_refresh_token(const wire::refresh_token& what) {
@@ -216,6 +245,7 @@ void session::queue(frame text) {
   // never be sent otherwise.
   const auto waiting_bytes = queued_bytes_ - writing_bytes_;
   if (waiting_bytes > 0 && waiting_bytes + bytes > rules().queue_bytes_max) return close_slow();
+  if (queued_bytes_ == 0) moved_at_ = std::chrono::steady_clock::now();
   queued_bytes_ += bytes;
   waiting_.push_back(std::move(text));
   write_next();
@@ -251,6 +281,30 @@ void session::on_written() {
   read_next();
 }
 
+link_observation session::observe(std::uint64_t nonce) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto seen = channel_->progress();
+  const auto acknowledged = low_bits(seen.acknowledged_bytes);
+  // The kernel takes more as the peer acknowledges, a long frame bit by bit, and says nothing until it has the whole.
+  const bool has_moved = std::exchange(observed_at_, acknowledged) != acknowledged;
+  if (has_moved) moved_at_ = std::max(moved_at_, now - seen.sent_ago);
+  // An idle peer has acknowledged nothing for long, and is well: only what it owes counts. The ping that follows is
+  // owed from now on.
+  if (has_moved || seen.unacknowledged == 0) outstanding_since_ = now;
+  const auto frames = waiting_.size() - head_ + (writing_bytes_ > 0 ? 1 : 0);
+  link_observation result;
+  result.nonce = nonce;
+  result.queued_bytes = queued_bytes_ - frames * frame_overhead;
+  if (frames > 0) result.stalled_for = std::chrono::duration_cast<std::chrono::milliseconds>(now - moved_at_);
+  result.unacknowledged = seen.unacknowledged;
+  result.retransmissions = seen.retransmissions;
+  if (seen.unacknowledged > 0)
+    result.unheard_for = std::min(seen.acknowledged_ago,
+                                  std::chrono::duration_cast<std::chrono::milliseconds>(now - outstanding_since_));
+  result.reading = !paused_;
+  return result;
+}
+
 // -- what is read --------------------------------------------------------------------------------
 
 void session::read_next() {
@@ -264,14 +318,14 @@ void session::pause() {
   paused_ = true;
   // Before a token there is a deadline already, and it is the stricter one.
   if (phase_ != phase::admitted) return;
-  acknowledged_ = channel_->bytes_acknowledged();
+  paused_at_ = low_bits(channel_->progress().acknowledged_bytes);
   arm(rules().pause_max);
 }
 
 // A reader that is slow but moves is not hung: its pongs must be read again before its user takes it for dead. What it
 // can still make us keep is bounded by the queue.
 void session::on_pause_max() {
-  if (channel_->bytes_acknowledged() == acknowledged_) return close_slow();
+  if (low_bits(channel_->progress().acknowledged_bytes) == paused_at_) return close_slow();
   paused_ = false;
   excused_ = true;
   read_next();
@@ -283,6 +337,7 @@ void session::close_now(const close_reason& reason) {
   if (phase_ >= phase::closing) return;
   if (phase_ == phase::opening) return drop();
   phase_ = phase::closing;
+  late_connect_.reset();
   greeting_.reset();
   closing_with_ = std::make_unique<close_reason>(reason);
   arm(rules().close_timeout);
@@ -313,6 +368,8 @@ void session::end() {
   channel_.reset();
   closing_with_.reset();
   greeting_.reset();
+  wanted_.reset();
+  place_.reset();
   waiting_ = {};
   disarm();
   if (user_) {

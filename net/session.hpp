@@ -17,7 +17,9 @@
 
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
+#include "net/gate.hpp"
 #include "net/jwt.hpp"
+#include "net/newcomer.hpp"
 #include "net/websocket.hpp"
 #include "protocol/session_link.hpp"
 #include "protocol/wire.hpp"
@@ -31,6 +33,7 @@ struct session_home {
   event_loops& loops;
   std::size_t index; ///< of the loop
   const doors& rules;
+  const gangway::gate& gate;
   std::unordered_set<std::shared_ptr<session>> sessions{};
   std::function<void()> on_left{}; ///< a session has ended
 };
@@ -64,12 +67,12 @@ public:
   /// How long an ended session waits to be claimed: longer than a loop may be blocked (`loop.stall_max`).
   static constexpr std::chrono::seconds claim_max{60};
 
-  /// Begins a session on the loop of `home`, authenticated by `claims` or, without, by its first frame.
+  /// Begins a session on the loop of `home`, authenticated by its claims or, without, by its first frame.
   /// @pre called on that loop
-  static void begin(session_home& home, loose_socket socket, websocket_upgrade upgrade,
-                    const std::optional<token_claims>& claims);
+  static void begin(session_home& home, newcomer who);
 
-  session(session_home& home, const std::optional<token_claims>& claims);
+  /// @pre use `begin`
+  session(session_home& home, newcomer& who);
 
   void send(frame text) override;
   void ping(std::uint64_t nonce) override;
@@ -112,6 +115,7 @@ private:
   void refuse(std::optional<std::int64_t> request, error_code code, std::string message);
   void queue(frame text);
   void write_next();
+  link_observation observe(std::uint64_t nonce);
 
   // what is read
   void read_next();
@@ -140,11 +144,17 @@ private:
   std::size_t queued_bytes_ = 0; // waiting and being written
   std::size_t writing_bytes_ = 0;
 
-  frame greeting_; // until the first command, which may be a `connect` that asks for it again
+  frame greeting_;                           // until the first command, which may be a `connect` that asks for it again
+  std::optional<std::int64_t> late_connect_; // such a `connect`, if it came before the greeting
+  std::unique_ptr<wanted_thread> wanted_;    // until the user is told
+  berth place_;
   std::unique_ptr<close_reason> closing_with_;
   std::unique_ptr<timer> timer_;
-  std::uint64_t acknowledged_ = 0; // by the peer's kernel, when reading paused
-  std::uint32_t turn_ = 0;         // of the timer: one that expired may still be on its way when it is disarmed
+  steady_time outstanding_since_{}; // the oldest byte that the peer has not acknowledged, as far as pings saw
+  steady_time moved_at_{};          // when the queue last moved, as far as pings saw, or began
+  std::uint32_t paused_at_ = 0;     // what the peer had acknowledged when reading paused, and
+  std::uint32_t observed_at_ = 0;   // at the last ping: the low bits, only ever compared
+  std::uint32_t turn_ = 0;          // of the timer: one that expired may still be on its way when it is disarmed
   std::uint32_t bad_frames_ = 0;
   std::uint32_t loop_;
   phase phase_ = phase::opening;
@@ -153,6 +163,7 @@ private:
   bool paused_ = false;
   bool excused_ = false; // a slow reader that moves: reading goes on until its queue is short again
   bool json_ping_ = false;
+  bool introduced_ = false; // a `connect` has come, or will not be heard any more
 };
 
 } // namespace gangway

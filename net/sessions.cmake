@@ -1,6 +1,7 @@
 # What clients meet: listeners, HTTP, WebSockets, sessions, tokens. It never links actors: messages are the only way.
 add_library(gangway_net STATIC
-  http_connection.cpp http_message.cpp jwt.cpp listener.cpp server.cpp session.cpp tcp_progress.cpp websocket_plain.cpp)
+  gate.cpp http_connection.cpp http_message.cpp jwt.cpp listener.cpp server.cpp session.cpp tcp_progress.cpp
+  token_bucket.cpp websocket_plain.cpp)
 target_link_libraries(gangway_net
   PUBLIC gangway_options gangway_protocol gangway_scheduler Boost::headers
   PRIVATE Boost::url OpenSSL::Crypto nlohmann_json::nlohmann_json)

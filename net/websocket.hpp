@@ -14,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 #include <unistd.h>
 
+#include "net/tcp_progress.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/vocabulary.hpp"
 
@@ -101,15 +102,17 @@ public:
   /// Allows messages of up to `bytes`; a longer one closes with 1009.
   virtual void limit_messages(std::size_t bytes) = 0;
 
-  /// Returns how many bytes the peer has acknowledged: whether a slow reader moves at all.
-  virtual std::uint64_t bytes_acknowledged() = 0;
+  /// Returns what the kernel knows of the peer: whether a slow reader moves at all, whether a silent one is there.
+  virtual tcp_progress progress() = 0;
 };
 
 /// Returns a channel over plain TCP, whose `handler` must live until `on_gone` or `drop`. Null if the descriptor is of
-/// no use any more. `close_timeout` bounds closing handshakes that the peer begins, and failed connections.
+/// no use any more. `close_timeout` bounds closing handshakes that the peer begins, and failed connections;
+/// `user_timeout` a peer whose kernel is gone (`set_user_timeout`).
 /// @pre called on the loop of `context`
 std::shared_ptr<websocket_channel> make_plain_channel(boost::asio::io_context& context, loose_socket socket,
                                                       websocket_upgrade upgrade, websocket_handler& handler,
-                                                      std::chrono::milliseconds close_timeout);
+                                                      std::chrono::milliseconds close_timeout,
+                                                      std::chrono::milliseconds user_timeout);
 
 } // namespace gangway

@@ -132,7 +132,7 @@ public:
 
   void limit_messages(std::size_t bytes) override { stream_.read_message_max(bytes); }
 
-  std::uint64_t bytes_acknowledged() override { return gangway::bytes_acknowledged(socket().native_handle()); }
+  tcp_progress progress() override { return progress_of(socket().native_handle()); }
 
 private:
   plain_socket& socket() { return stream_.next_layer(); }
@@ -201,7 +201,8 @@ private:
 
 std::shared_ptr<websocket_channel> make_plain_channel(asio::io_context& context, loose_socket socket,
                                                       websocket_upgrade upgrade, websocket_handler& handler,
-                                                      std::chrono::milliseconds close_timeout) {
+                                                      std::chrono::milliseconds close_timeout,
+                                                      std::chrono::milliseconds user_timeout) {
   plain_socket owned{context.get_executor()};
   const auto descriptor = socket.take();
   socket_error error;
@@ -210,6 +211,7 @@ std::shared_ptr<websocket_channel> make_plain_channel(asio::io_context& context,
     ::close(descriptor);
     return nullptr;
   }
+  set_user_timeout(descriptor, user_timeout);
   return std::make_shared<plain_channel>(std::move(owned), std::move(upgrade), handler, close_timeout);
 }
 

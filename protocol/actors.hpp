@@ -27,6 +27,8 @@ using manager_actor = caf::typed_actor<
     caf::reacts_to<read_history>,
     // Takes what the run produced.
     caf::reacts_to<run_produced>,
+    // Shows its user that it works, and what it keeps.
+    caf::reacts_to<probe>,
     // Ends.
     caf::reacts_to<retire>,
     // Shows that it answers.
@@ -44,6 +46,8 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<session_closed>,
     // Notes a sign of life.
     caf::reacts_to<pong_received>,
+    // Notes what a connection's kernel and send queue show.
+    caf::reacts_to<link_observed>,
     // Finds or makes the thread's manager and attaches the connection.
     caf::reacts_to<open_thread>,
     // Detaches the connection.
@@ -62,7 +66,7 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<list_threads>,
     // Passes the question for older messages on to the manager.
     caf::reacts_to<read_history>,
-    // A manager works.
+    // A manager's thread is open.
     caf::reacts_to<manager_opened>,
     // A manager gives up.
     caf::reacts_to<manager_failed>,
@@ -72,6 +76,12 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<run_started>,
     // A manager's run ended.
     caf::reacts_to<run_ended>,
+    // A manager works.
+    caf::reacts_to<heartbeat>,
+    // Frees managers, or says which it would.
+    caf::replies_to<clean_up>::with<cleaned_up>,
+    // Notes whether the node can bear a grace.
+    caf::reacts_to<pressure_changed>,
     // Retires every manager, then ends.
     caf::reacts_to<retire>,
     // Tells what it knows.
@@ -84,6 +94,12 @@ using user_private = user_actor::extend<
     caf::reacts_to<linger_tick>,
     // Insists that a manager ends.
     caf::reacts_to<retire_deadline_tick>,
+    // Takes a cleanup's next level.
+    caf::reacts_to<escalate>,
+    // Takes a probe's next step.
+    caf::reacts_to<probe_tick>,
+    // Ends a grace, and waits that were too long.
+    caf::reacts_to<patience_tick>,
     // Asks to be forgotten.
     caf::reacts_to<forget_tick>>;
 
@@ -95,6 +111,18 @@ using directory_actor = caf::typed_actor<
     caf::reacts_to<user_idled>,
     // Notes how much a user has.
     caf::reacts_to<user_counted>,
+    // Counts an admission.
+    caf::reacts_to<admission_ended>,
+    // Counts a probe.
+    caf::reacts_to<probe_ended>,
+    // Counts a cleanup.
+    caf::reacts_to<cleanup_ended>,
+    // Tells what it counted.
+    caf::replies_to<get_measures>::with<measured>,
+    // Has the users of one tier cleaned up.
+    caf::reacts_to<relieve>,
+    // Tells its users whether the node can bear a grace.
+    caf::reacts_to<pressure_changed>,
     // Counts everything.
     caf::replies_to<get_tally>::with<tally>,
     // Lists the users.
@@ -128,6 +156,8 @@ using store_actor = caf::typed_actor<
     caf::replies_to<open_log>::with<log_opened>,
     // Appends events.
     caf::replies_to<append_events>::with<events_appended>,
+    // Keeps a decision.
+    caf::reacts_to<record_decision>,
     // Writes what it has, then ends.
     caf::reacts_to<retire>,
     // Shows that it answers.
@@ -151,6 +181,8 @@ using store_reader_actor = caf::typed_actor<
     caf::replies_to<find_message>::with<message_found>,
     // Searches a thread.
     caf::replies_to<search_messages>::with<messages_page>,
+    // Finds decisions.
+    caf::replies_to<get_decisions>::with<decisions_page>,
     // Shows that it answers.
     caf::replies_to<get_vitals>::with<vitals>>;
 
@@ -191,6 +223,8 @@ using supervisor_actor = caf::typed_actor<
     caf::replies_to<shut_down>::with<shutdown_report>>;
 
 using supervisor_private = supervisor_actor::extend<
+    // Looks at the node's resources, orders cleanups.
+    caf::reacts_to<pressure_tick>,
     // Insists that everything ends.
     caf::reacts_to<shutdown_deadline_tick>>;
 

@@ -64,6 +64,34 @@ bool is_temporary(error_code code) noexcept {
   }
 }
 
+close_reason to_close_reason(const command_error& error) {
+  const auto code = [&] {
+    switch (error.code) {
+    case error_code::manager_limit:
+    case error_code::queue_full:
+    case error_code::queue_timeout:
+      return close_code::manager_limit;
+    case error_code::overloaded:
+      return close_code::node_overloaded;
+    case error_code::rate_limited:
+      return close_code::rate_limited;
+    case error_code::bad_request:
+    case error_code::not_found:
+      return close_code::bad_request;
+    case error_code::forbidden:
+      return close_code::forbidden;
+    default:
+      return close_code::state_lost;
+    }
+  }();
+  constexpr std::size_t text_max = 123; // RFC 6455, 5.5: a control frame's 125 bytes without the code
+  auto text = error.message.substr(0, text_max);
+  // Not in the middle of a character.
+  while (!is_utf8(text))
+    text.pop_back();
+  return {code, std::move(text), error.retry_after};
+}
+
 std::string to_string(errc code) {
   switch (code) {
   case errc::store_unavailable:

@@ -85,6 +85,9 @@ struct close_reason {
   friend bool operator==(const close_reason&, const close_reason&) = default;
 };
 
+/// Returns how a socket that was opened for one thread is closed when the thread could not be opened.
+close_reason to_close_reason(const command_error& error);
+
 /// What an actor answers another when it cannot do what it was asked.
 enum class errc : std::uint8_t {
   store_unavailable = 1, ///< the database cannot be read or written now

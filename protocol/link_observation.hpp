@@ -12,7 +12,7 @@ struct link_observation {
   std::chrono::milliseconds stalled_for{0}; ///< since the kernel last took any of them; 0 if none wait
   std::uint32_t unacknowledged = 0;         ///< segments that the peer's kernel has not acknowledged
   std::uint32_t retransmissions = 0;        ///< in a row, without an acknowledgement in between
-  std::chrono::milliseconds unheard_for{0}; ///< since the peer's kernel last acknowledged anything
+  std::chrono::milliseconds unheard_for{0}; ///< since the peer's kernel owes an acknowledgement; 0 if it owes none
   bool reading = true;                      ///< false: we did not read, so that silence is ours
 
   friend bool operator==(const link_observation&, const link_observation&) = default;

@@ -3,6 +3,7 @@
 /// Every message that actors exchange: plain values, one struct each, a sentence of who says what to whom. Orders are
 /// verbs, reports are past participles, questions are `get_` and a noun.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <caf/make_message.hpp>
 #include <caf/message.hpp>
 
+#include "protocol/cleanup_messages.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/events.hpp"
 #include "protocol/message.hpp"
@@ -30,13 +32,21 @@ struct request_origin {
   friend bool operator==(const request_origin&, const request_origin&) = default;
 };
 
+/// The one thread that a socket was opened for (`/ws?thread_id=`).
+struct wanted_thread {
+  gangway::thread_id thread;
+  std::optional<log_position> position;
+  friend bool operator==(const wanted_thread&, const wanted_thread&) = default;
+};
+
 /// Notifies a directory, which passes it on to the user, that somebody who proved to be `user` is connected.
 struct session_opened {
   gangway::connection_id connection;
   gangway::user_id user;
   std::string tier;
   session_link link;
-  std::optional<std::int64_t> connect_request; ///< set if a `connect` frame waits for the answer
+  std::optional<std::int64_t> connect_request = {}; ///< set if a `connect` frame waits for the answer
+  std::optional<wanted_thread> wanted = {};         ///< `connected` comes with it, or the socket is closed
   GANGWAY_MESSAGE(session_opened);
 };
 
@@ -51,6 +61,13 @@ struct pong_received {
   gangway::connection_id connection;
   std::uint64_t nonce = 0;
   GANGWAY_MESSAGE(pong_received);
+};
+
+/// Notifies a user of what a connection's kernel and send queue show, once for each ping that it was asked for.
+struct link_observed {
+  gangway::connection_id connection;
+  link_observation seen;
+  GANGWAY_MESSAGE(link_observed);
 };
 
 // -- a client's commands (protocol.md, "Frames"), from its session to its user -------------------
@@ -127,11 +144,19 @@ struct read_history {
 
 // -- between a user and its managers -------------------------------------------------------------
 
+/// The `connected` of a socket that waits for its one thread, which is sent together with it.
+struct wire_greeting {
+  std::optional<std::int64_t> connect_request; ///< set if it answers a `connect` frame
+  json_text connected;                         ///< without the thread
+  friend bool operator==(const wire_greeting&, const wire_greeting&) = default;
+};
+
 /// Asks a manager to serve a connection; the manager answers the client's `thread.open` itself.
 struct attach {
   request_origin origin;
   session_link link;
   std::optional<log_position> position;
+  std::optional<wire_greeting> greeting = {}; ///< goes with the answer: the socket was opened for this thread alone
   GANGWAY_MESSAGE(attach);
 };
 
@@ -144,6 +169,34 @@ struct detach {
 /// Asks a manager to end; a run in flight is interrupted. The user insists when its deadline passes.
 struct retire {
   GANGWAY_MESSAGE(retire);
+};
+
+/// Asks a manager whether it works. It answers with a `heartbeat` of the same turn.
+struct probe {
+  std::uint64_t turn = 0;
+  GANGWAY_MESSAGE(probe);
+};
+
+/// A manager's record of one connection, as its user reads it.
+struct attachment_report {
+  gangway::connection_id connection;
+  std::optional<std::chrono::milliseconds> leaving_for; ///< since when its close does not finish
+  friend bool operator==(const attachment_report&, const attachment_report&) = default;
+};
+
+/// Notifies a user that a manager works, and what it keeps: its books, which must agree with the user's.
+struct heartbeat {
+  gangway::manager_id manager;
+  std::uint64_t turn = 0; ///< of the probe that it answers
+  gangway::thread_id thread;
+  std::vector<attachment_report> connections;
+  std::chrono::milliseconds stuck_for{0};                 ///< how long its oldest question has had no answer
+  std::optional<std::chrono::milliseconds> run_quiet_for; ///< since its run's last event, if there is a run
+  std::uint64_t bytes = 0;                                ///< of events kept in memory
+  std::uint64_t messages = 0;                             ///< handled since it started
+  std::chrono::nanoseconds handling_time{0};
+  std::uint64_t mailbox = 0; ///< waiting when it answered
+  GANGWAY_MESSAGE(heartbeat);
 };
 
 /// Notifies a user that its thread's log is open and the manager works.
@@ -238,7 +291,7 @@ struct get_vitals {
 };
 
 /// Where a manager is in its life, as its user knows.
-enum class manager_phase : std::uint8_t { opening, open, retiring };
+enum class manager_phase : std::uint8_t { opening, open, retiring, leaked };
 
 /// A user's record of one manager.
 struct manager_report {
@@ -248,6 +301,9 @@ struct manager_report {
   std::vector<gangway::connection_id> connections;
   std::optional<run_id> run;
   std::chrono::milliseconds useful_ago{0};
+  bool suspect = false;          ///< one strike: a heartbeat is missing
+  std::vector<finding> evidence; ///< a zombie by these
+  std::optional<heartbeat> last; ///< what it last said of itself
   friend bool operator==(const manager_report&, const manager_report&) = default;
 };
 
@@ -272,6 +328,9 @@ struct user_report {
   std::uint32_t managers_max = 0;
   std::vector<manager_report> managers;
   std::vector<connection_report> connections;
+  std::uint32_t waiting = 0; ///< requests for a manager in the queue
+  std::uint32_t grace = 0;   ///< managers allowed beyond the limit now
+  std::uint32_t tombstones = 0;
   gangway::vitals vitals;
   GANGWAY_MESSAGE(user_report);
 };
@@ -279,8 +338,14 @@ struct user_report {
 /// Notifies a directory of how much one of its users has now.
 struct user_counted {
   std::uint32_t connections = 0;
-  std::uint32_t managers = 0;
+  std::uint32_t managers = 0; ///< in use: not decided gone
   std::uint32_t runs = 0;
+  std::uint32_t opening = 0;  ///< of the managers
+  std::uint32_t zombies = 0;  ///< of the managers
+  std::uint32_t retiring = 0; ///< decided gone, not yet proven
+  std::uint32_t leaked = 0;   ///< of the retiring: killed, and still not gone
+  std::uint32_t waiting = 0;  ///< requests in the queue
+  std::uint32_t graces = 0;   ///< 1 while the limit is exceeded on purpose
   GANGWAY_MESSAGE(user_counted);
 };
 
@@ -295,6 +360,13 @@ struct tally {
   std::uint64_t connections = 0;
   std::uint64_t managers = 0;
   std::uint64_t runs = 0;
+  std::uint64_t opening = 0;
+  std::uint64_t zombies = 0;
+  std::uint64_t retiring = 0;
+  std::uint64_t leaked = 0;
+  std::uint64_t waiting = 0;
+  std::uint64_t graces = 0;
+  std::array<std::uint64_t, tiers> connections_by_tier{}; ///< in the order of `tier`
   GANGWAY_MESSAGE(tally);
 };
 
@@ -326,6 +398,7 @@ struct answer_request {
   std::string path;
   std::vector<std::pair<std::string, std::string>> query;
   reply_link link;
+  std::string body = {};
   GANGWAY_MESSAGE(answer_request);
 };
 
@@ -355,10 +428,32 @@ struct retire_deadline_tick {
   GANGWAY_MESSAGE(retire_deadline_tick);
 };
 
+/// A cleanup takes its next level, unless it has ended since `turn` or is further already.
+struct escalate {
+  std::uint64_t turn = 0;
+  GANGWAY_MESSAGE(escalate);
+};
+
+/// A probe sends its second pings, or ends.
+struct probe_tick {
+  std::uint64_t turn = 0;
+  GANGWAY_MESSAGE(probe_tick);
+};
+
+/// Somebody's patience in the queue, or the grace, may be over.
+struct patience_tick {
+  GANGWAY_MESSAGE(patience_tick);
+};
+
 /// A user without connections and managers may be forgotten, if nothing happened since `turn`.
 struct forget_tick {
   std::uint64_t turn = 0;
   GANGWAY_MESSAGE(forget_tick);
+};
+
+/// The supervisor looks at the node's resources.
+struct pressure_tick {
+  GANGWAY_MESSAGE(pressure_tick);
 };
 
 /// The server should have ended by now.

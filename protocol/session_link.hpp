@@ -3,13 +3,16 @@
 /// How an actor reaches a socket, and an HTTP request its answer: the only way out of the actors. The way in is
 /// `anon_send`. A remote link that carries frames to another node would be a second implementation of `session_port`.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <caf/actor_control_block.hpp>
 
 #include "protocol/errors.hpp"
+#include "protocol/link_observation.hpp"
 #include "protocol/vocabulary.hpp"
 
 namespace gangway {
@@ -23,7 +26,8 @@ public:
   /// Queues a text frame. If the queue holds more than `client.queue_bytes_max`, the session closes itself with 4008.
   virtual void send(frame text) = 0;
 
-  /// Sends a WebSocket ping that carries `nonce`; its pong comes back to the user as `pong_received`.
+  /// Sends a WebSocket ping that carries `nonce`; its pong comes back to the user as `pong_received`. What the socket
+  /// shows at that moment comes as `link_observed`, pong or not.
   virtual void ping(std::uint64_t nonce) = 0;
 
   /// Lets commands through to `user` (a `user_actor`), which knows this connection and has sent what it wants to be
@@ -73,8 +77,8 @@ class reply_port {
 public:
   virtual ~reply_port() = default;
 
-  /// Answers with an HTTP status and a JSON body.
-  virtual void reply(unsigned status, std::string body) = 0;
+  /// Answers with an HTTP status and a body, of that type.
+  virtual void reply(unsigned status, std::string body, std::string_view content_type) = 0;
 };
 
 /// A value that answers one HTTP request, or nobody if the client has gone.
@@ -84,8 +88,8 @@ public:
 
   explicit reply_link(std::weak_ptr<reply_port> port) : port_{std::move(port)} {}
 
-  void reply(unsigned status, std::string body) const {
-    if (auto port = port_.lock()) port->reply(status, std::move(body));
+  void reply(unsigned status, std::string body, std::string_view content_type = "application/json") const {
+    if (auto port = port_.lock()) port->reply(status, std::move(body), content_type);
   }
 
   friend bool operator==(const reply_link& lhs, const reply_link& rhs) noexcept {

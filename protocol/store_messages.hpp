@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/cleanup.hpp"
 #include "protocol/events.hpp"
 #include "protocol/message.hpp"
 #include "protocol/vocabulary.hpp"
@@ -125,6 +126,32 @@ struct search_messages {
   std::string text;
   std::uint32_t limit = 5;
   GANGWAY_MESSAGE(search_messages);
+};
+
+/// Notifies the store of a decision that was made, to be kept for `explain`. Not answered: a decision that cannot be
+/// written is in the server's log all the same.
+struct record_decision {
+  decision_id id;
+  user_id user;
+  utc_time time;
+  std::vector<std::string> subjects; ///< whom it ended, by which it is found
+  json_text body;
+  GANGWAY_MESSAGE(record_decision);
+};
+
+/// Asks for decisions, the newest first: the one of that id, those about a manager or connection, or a user's, or all.
+struct get_decisions {
+  std::optional<decision_id> id = {};
+  std::optional<std::string> subject = {};
+  std::optional<user_id> user = {};
+  std::uint32_t limit = 50;
+  GANGWAY_MESSAGE(get_decisions);
+};
+
+/// Answers `get_decisions`.
+struct decisions_page {
+  std::vector<json_text> decisions;
+  GANGWAY_MESSAGE(decisions_page);
 };
 
 } // namespace gangway

@@ -89,6 +89,10 @@ struct greeting {
 /// Returns the `connected` frame (with `"type":"connected"`): a frame by itself, and the result of `connect` too.
 std::string connected(const greeting& what);
 
+/// Returns the greeting of a socket that was opened for one thread: `connected` with the result of its `thread.open` as
+/// `thread`, as the reply to `connect` if it waits for one.
+std::string connected(const wire_greeting& greeting, std::string_view opened);
+
 /// Returns the result of `thread.open` that resumes.
 std::string opened(const thread_id& thread, const manager_id& manager, const epoch& epoch, sequence seq);
 
@@ -117,6 +121,10 @@ struct use {
   std::uint32_t managers_max = 0;
   std::uint32_t connections_used = 0;
   std::uint32_t connections_max = 0;
+  std::uint32_t queue_used = 0;
+  std::uint32_t queue_max = 0;
+  std::uint32_t grace_extra = 0;       ///< managers allowed beyond `managers_max` now
+  std::optional<utc_time> grace_until; ///< set while they are
 };
 
 /// Returns the result of `status`.
@@ -130,6 +138,20 @@ std::string event(const thread_id& thread, const epoch& epoch, const thread_even
 
 /// Returns the `notice` that a thread lost its manager; the client opens it again.
 std::string thread_detached(const thread_id& thread, std::string_view reason);
+
+/// Returns the `notice` that the user comes near its limit, and room is being made.
+std::string limit_warning(std::uint32_t managers_used, std::uint32_t managers_max);
+
+/// Returns the `notice` that the limit is exceeded on purpose, by `extra`, until `until`.
+std::string limit_degraded(std::uint32_t managers_used, std::uint32_t managers_max, std::uint32_t extra,
+                           utc_time until);
+
+/// Returns the `notice` that a `thread.open` waits for a slot, at `position` (1 is next).
+std::string queued(const thread_id& thread, std::size_t position);
+
+/// Returns the `notice` that a thread's manager was evicted: why, at which level, and until when its thread may come
+/// back into a free slot.
+std::string manager_evicted(const eviction& what, utc_time resume_until);
 
 /// Returns the `notice` that the server is about to end.
 std::string draining();

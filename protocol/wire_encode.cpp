@@ -176,6 +176,13 @@ std::string connected(const greeting& what) {
   return out.take();
 }
 
+std::string connected(const wire_greeting& greeting, std::string_view opened) {
+  auto result = greeting.connected.value;
+  result.pop_back();
+  result.append(R"(,"thread":)").append(opened) += '}';
+  return greeting.connect_request ? reply(*greeting.connect_request, result) : result;
+}
+
 std::string opened(const thread_id& thread, const manager_id& manager, const epoch& epoch, sequence seq) {
   return opened_so_far(thread, manager, epoch, seq).boolean("resumed", true).take();
 }
@@ -206,7 +213,11 @@ std::string status(const use& what) {
   object out;
   out.number("managers_used", what.managers_used).number("managers_max", what.managers_max);
   out.number("connections_used", what.connections_used).number("connections_max", what.connections_max);
-  return out.take();
+  out.raw("queue", object{}.number("used", what.queue_used).number("max", what.queue_max).take());
+  object grace;
+  grace.boolean("active", what.grace_until.has_value()).number("extra", what.grace_extra);
+  if (what.grace_until) grace.number("until", milliseconds(*what.grace_until));
+  return out.raw("grace", grace.take()).take();
 }
 
 std::string refreshed(utc_time expires_at) { return object{}.number("expires_at", milliseconds(expires_at)).take(); }
@@ -222,6 +233,30 @@ std::string event(const thread_id& thread, const epoch& epoch, const thread_even
 
 std::string thread_detached(const thread_id& thread, std::string_view reason) {
   return notice("thread_detached").text("thread_id", thread.value).text("reason", reason).take();
+}
+
+std::string limit_warning(std::uint32_t managers_used, std::uint32_t managers_max) {
+  return notice("limit_warning").number("managers_used", managers_used).number("managers_max", managers_max).take();
+}
+
+std::string limit_degraded(std::uint32_t managers_used, std::uint32_t managers_max, std::uint32_t extra,
+                           utc_time until) {
+  auto out = notice("limit_degraded");
+  out.number("managers_used", managers_used).number("managers_max", managers_max);
+  return out.number("extra", extra).number("until", milliseconds(until)).take();
+}
+
+std::string queued(const thread_id& thread, std::size_t position) {
+  return notice("queued").text("thread_id", thread.value).number("position", position).take();
+}
+
+std::string manager_evicted(const eviction& what, utc_time resume_until) {
+  auto out = notice("manager_evicted");
+  out.text("thread_id", what.thread.value).text("manager_id", to_string(what.manager));
+  out.text("level", to_string(what.level)).text("reason", to_string(what.reason));
+  if (!what.evidence.empty())
+    out.raw("evidence", list(what.evidence, [](finding one) { return '"' + std::string{to_string(one)} + '"'; }));
+  return out.number("resume_until", milliseconds(resume_until)).take();
 }
 
 std::string draining() { return notice("draining").take(); }

@@ -1,8 +1,10 @@
 #include "server/serve.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -23,6 +25,8 @@
 #include "net/server.hpp"
 #include "protocol/log.hpp"
 #include "server/demo_files.hpp"
+#include "server/node_memory.hpp"
+#include "server/rules.hpp"
 
 namespace gangway {
 
@@ -33,18 +37,8 @@ std::size_t loops_of(const settings& values) {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-user_rules user_rules_of(const settings& values) {
-  user_rules rules;
-  rules.managers_max = values.limits.managers_per_user;
-  rules.connections_max = values.limits.connections_per_user;
-  rules.heartbeat = {values.heartbeat.interval, values.heartbeat.timeout};
-  rules.linger = values.manager.linger;
-  rules.retire_timeout = values.manager.retire_timeout;
-  rules.jitter_max = values.client.reconnect_jitter_max;
-  return rules;
-}
-
-doors doors_of(const settings& values, bool development, const inspector_actor& inspector) {
+doors doors_of(const settings& values, bool development, std::uint32_t connections_max,
+               const inspector_actor& inspector) {
   doors result;
   auto& connections = result.connections;
   connections.frame_bytes_max = values.client.frame_bytes_max.bytes;
@@ -55,6 +49,11 @@ doors doors_of(const settings& values, bool development, const inspector_actor& 
   connections.authentication_timeout = values.auth.timeout;
   connections.handshake_timeout = values.client.handshake_timeout;
   connections.pause_max = values.heartbeat.timeout / 2;
+  // The kernel gives up a peer when the roll call would.
+  connections.user_timeout = values.heartbeat.interval + values.heartbeat.timeout;
+  connections.accept_rate = values.limits.accept_rate;
+  connections.connections_max = connections_max;
+  connections.reserve_ratio = values.node.enterprise_reserve.value;
   connections.origins = values.origins;
   connections.tokens.secret = values.auth.secret;
   if (!values.auth.issuer.empty()) connections.tokens.issuer = values.auth.issuer;
@@ -83,12 +82,27 @@ void write_last_line(const settings& values, const std::string& line) {
   std::cerr << (as_text ? log::text_line : log::json_line)(log::level::error, utc_now(), line, {}) << std::endl;
 }
 
-// As many sockets as the system allows, without anybody having to say so.
-void raise_descriptor_limit() {
+// As many sockets as the system allows, without anybody having to say so. Returns how many descriptors there may be.
+std::uint64_t raise_descriptor_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<std::uint64_t>::max();
+  auto raised = limit;
+  raised.rlim_cur = limit.rlim_max;
+  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
+node_reading read_node(const settings& values, const event_loops& loops, const server& front,
+                       std::uint32_t connections_max) {
+  node_reading result;
+  result.memory_used = find_memory_used(read_small_file);
+  result.memory_max = values.node.memory_max.bytes;
+  // Asked each time: a container's limit may be raised while it runs.
+  if (result.memory_max == 0) result.memory_max = find_memory_max(read_small_file);
+  for (std::size_t loop = 0; loop < loops.size(); ++loop)
+    result.loop_lag = std::max(result.loop_lag, std::chrono::duration_cast<std::chrono::milliseconds>(loops.lag(loop)));
+  result.connections = front.connections();
+  result.connections_max = connections_max;
+  return result;
 }
 
 /// Ends the process if an orderly end takes too long: a store that hangs in the kernel cannot be killed.
@@ -135,7 +149,7 @@ int serve(const settings& values, bool development, const std::function<std::str
   auto agents = agents_of(values);
   if (const auto reason = validate(agents); !reason.empty()) return refuse_to_start(reason);
 
-  raise_descriptor_limit();
+  const auto connections_max = connections_max_of(values, raise_descriptor_limit());
   event_loops loops{loops_of(values)};
   caf::actor_system_config config;
   asio_scheduler::install(config, loops);
@@ -154,7 +168,7 @@ int serve(const settings& values, bool development, const std::function<std::str
                      }};
   const auto inspector_handle = system.spawn(inspector, std::move(facts));
   // The ports open first: while the store opens, the health check says so, and visitors are asked to come again.
-  server front{loops, doors_of(values, development, inspector_handle)};
+  server front{loops, doors_of(values, development, connections_max, inspector_handle)};
   const auto give_back = [&](const std::string& reason) {
     front.shut_down({close_code::going_away, "the server cannot start", {}}, {}, std::chrono::steady_clock::now());
     caf::anon_send_exit(inspector_handle, caf::exit_reason::user_shutdown);
@@ -178,6 +192,11 @@ int serve(const settings& values, bool development, const std::function<std::str
     tree.homes.push_back(scheduler.unit(loop));
   tree.agents = std::move(agents);
   tree.users = user_rules_of(values);
+  tree.pressure = pressure_rules_of(values);
+  tree.read_node = [&values, &loops, &front, connections_max] {
+    return read_node(values, loops, front, connections_max);
+  };
+  tree.set_doors = [&front](const door_policy& policy) { front.set_gate({policy.open_to_tier, policy.retry_after}); };
   tree.inspector = inspector_handle;
   tree.give_up = [](const std::string&) { ::kill(::getpid(), SIGUSR1); };
   const auto supervisor_handle = supervisor_actor{system.spawn(supervisor, std::move(tree))};

@@ -17,8 +17,9 @@ std::optional<cleanup_step> next_step(const escalation& state, steady_time now,
   const auto level =
       state.done ? static_cast<cleanup_level>(static_cast<int>(*state.done) + 1) : cleanup_level::conservative;
   if (level != cleanup_level::aggressive) return cleanup_step{level, milliseconds{0}};
-  const auto left = std::chrono::duration_cast<milliseconds>(state.deadline - now);
-  return cleanup_step{level, std::clamp(left, milliseconds{0}, probe_timeout)};
+  const auto left = std::min(std::chrono::duration_cast<milliseconds>(state.deadline - now), probe_timeout);
+  // Silence of a moment proves nothing.
+  return cleanup_step{level, left >= probe_timeout / 2 ? left : milliseconds{0}};
 }
 
 cleanup_level takes(const escalation& state, cleanup_level level) noexcept {

@@ -32,9 +32,9 @@ struct cleanup_step {
 };
 
 /// Returns the next step, or nothing: enough is free, or the highest level that is allowed has run. Only the probe
-/// takes time, so only the probe is cut short by the deadline; what needs no time is still done behind it. In the
-/// background: conservative, then a probe whether anybody is needed or not, so that verdicts exist before a request
-/// needs them, then those that it proved dead.
+/// takes time, so only the probe is cut short by the deadline, or left out if less than half of it remains; what needs
+/// no time is still done behind it. In the background: conservative, then a probe whether anybody is needed or not, so
+/// that verdicts exist before a request needs them, then those that it proved dead.
 std::optional<cleanup_step> next_step(const escalation& state, steady_time now,
                                       std::chrono::milliseconds probe_timeout) noexcept;
 

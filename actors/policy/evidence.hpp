@@ -19,8 +19,8 @@ struct connection_probe {
 };
 
 /// Returns why the connection is dead, if that is proven. `is_over`: the probe's time is up, so silence counts: two
-/// pings, no answer, while we read. What the kernel shows counts at once: data that it has sent again and again for
-/// `patience` without a single acknowledgement.
+/// pings, no answer, while we read and nothing of ours waits before them. What the kernel shows counts at once: data
+/// that it has sent again and again for `patience` without a single acknowledgement.
 std::optional<finding> judge(const connection_probe& probe, bool is_over, std::chrono::milliseconds patience) noexcept;
 
 /// What the user knows a manager must say of itself.

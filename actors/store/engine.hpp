@@ -3,6 +3,7 @@
 /// The storage port: what the store's actors need of a database engine. SQLite is the first; a second must pass the
 /// same tests (`tests/store/engine_conformance.hpp`). Engines block: only the store's own threads call them.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -48,7 +49,21 @@ public:
   /// Appends all of the events, or refuses and changes nothing. A log that does not exist has no generation: stale.
   /// @pre in a transaction
   virtual std::variant<events_appended, append_refusal> append(const append_events& what) = 0;
+
+  /// Keeps a decision, with whom it is about; one that is kept already stays as it was first. Then forgets what is
+  /// older than `decision_age_max` before this one's time, and the oldest of what exceeds `decisions_max`: if that is
+  /// many, a few with each decision, so that no commit is long. @pre in a transaction
+  virtual void record(const record_decision& what) = 0;
 };
+
+/// How long decisions are kept: as long as somebody may still ask why.
+inline constexpr std::chrono::days decision_age_max{30};
+
+/// How many decisions are kept, however young.
+inline constexpr std::int64_t decisions_max = 100'000;
+
+/// The most decisions that one question is answered with.
+inline constexpr std::uint32_t decisions_page_max = 1'000;
 
 /// The reading half; any number of them, each on a thread of its own, beside the writer.
 class log_reader {
@@ -71,6 +86,10 @@ public:
 
   /// Returns messages whose text contains what is looked for; no character of it is special.
   virtual messages_page search(const search_messages& what) = 0;
+
+  /// Returns decisions that meet every condition of the question, the newest first, of one millisecond the one whose id
+  /// was made last. The limit is 1 to `decisions_page_max`; what is beyond counts as the nearest of them.
+  virtual decisions_page decisions(const get_decisions& what) = 0;
 };
 
 /// A database: makes its two halves.

@@ -40,7 +40,18 @@ reader::reader(const std::string& path)
                          " WHERE c.log_id = ?1 AND c.client_message_id = ?2"},
       // Not LIKE: it has wildcards and a longest pattern.
       search_{connection_, "SELECT message_id, role, text, content, seq, run_id, time FROM messages"
-                           " WHERE log_id = ?1 AND instr(lower(text), lower(?2)) > 0 ORDER BY seq DESC"} {}
+                           " WHERE log_id = ?1 AND instr(lower(text), lower(?2)) > 0 ORDER BY seq DESC"},
+      decision_{connection_, "SELECT body FROM decisions AS d WHERE decision_id = ?1"
+                             " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM decision_subjects AS s"
+                             "                            WHERE s.subject = ?2 AND s.decision_id = d.decision_id))"
+                             " AND (?3 IS NULL OR user = ?3)"},
+      decisions_about_{connection_, "SELECT d.body FROM decision_subjects AS s"
+                                    " JOIN decisions AS d ON d.decision_id = s.decision_id"
+                                    " WHERE s.subject = ?1 AND (?2 IS NULL OR d.user = ?2)"
+                                    " ORDER BY d.time DESC, d.decision_id DESC LIMIT ?3"},
+      decisions_of_{connection_, "SELECT body FROM decisions WHERE user = ?1"
+                                 " ORDER BY time DESC, decision_id DESC LIMIT ?2"},
+      decisions_{connection_, "SELECT body FROM decisions ORDER BY time DESC, decision_id DESC LIMIT ?1"} {}
 
 log_read reader::read(const read_log& what) {
   return connection_.guarded([&] {
@@ -124,6 +135,27 @@ messages_page reader::search(const search_messages& what) {
       }
       result.messages.push_back(read_message(row));
     }
+    return result;
+  });
+}
+
+decisions_page reader::decisions(const get_decisions& what) {
+  return connection_.guarded([&] {
+    const auto limit = std::clamp<std::uint32_t>(what.limit, 1, decisions_page_max);
+    const auto user = what.user ? std::optional{what.user->value} : std::nullopt;
+    decisions_page result;
+    const auto collect = [&](rows row) {
+      while (row.next())
+        result.decisions.push_back({row.text(0)});
+    };
+    if (what.id)
+      collect(decision_.run(*what.id, what.subject, user));
+    else if (what.subject)
+      collect(decisions_about_.run(*what.subject, user, limit));
+    else if (user)
+      collect(decisions_of_.run(*user, limit));
+    else
+      collect(decisions_.run(limit));
     return result;
   });
 }

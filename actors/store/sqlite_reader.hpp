@@ -14,6 +14,7 @@ public:
   threads_page threads(const get_threads& what) override;
   message_found find(const find_message& what) override;
   messages_page search(const search_messages& what) override;
+  decisions_page decisions(const get_decisions& what) override;
 
 private:
   connection connection_;
@@ -22,6 +23,10 @@ private:
   statement threads_;
   statement find_;
   statement search_;
+  statement decision_;
+  statement decisions_about_;
+  statement decisions_of_;
+  statement decisions_;
 };
 
 } // namespace gangway::sqlite

@@ -72,6 +72,26 @@ constexpr std::array migrations{
       seq               INTEGER NOT NULL,
       PRIMARY KEY (log_id, client_message_id)) WITHOUT ROWID;
   )"},
+    migration{1, R"(
+    -- Why managers and connections were ended. The body is JSON.
+    CREATE TABLE decisions (
+      decision_id BLOB NOT NULL PRIMARY KEY,
+      user        TEXT NOT NULL,
+      time        INTEGER NOT NULL,
+      body        TEXT NOT NULL);
+    CREATE INDEX decisions_by_user ON decisions (user, time, decision_id);
+    CREATE INDEX decisions_by_time ON decisions (time, decision_id);
+
+    -- Whom they are about.
+    CREATE TABLE decision_subjects (
+      subject     TEXT NOT NULL,
+      decision_id BLOB NOT NULL,
+      PRIMARY KEY (subject, decision_id)) WITHOUT ROWID;
+    CREATE INDEX decision_subjects_by_decision ON decision_subjects (decision_id);
+    CREATE TRIGGER decisions_forgotten AFTER DELETE ON decisions BEGIN
+      DELETE FROM decision_subjects WHERE decision_id = old.decision_id;
+    END;
+  )"},
 };
 
 constexpr std::int64_t our_version = migrations.size();

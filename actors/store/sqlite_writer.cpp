@@ -1,5 +1,6 @@
 #include "actors/store/sqlite_writer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +18,10 @@ namespace {
 
 // The edition of our AG-UI encoding that rows are written in.
 constexpr int body_version = 1;
+
+// How many decisions one decision may have forgotten: more than come, so that it ends, and few, so that no commit has
+// to wait for it.
+constexpr std::int64_t forgotten_at_once = 8;
 
 // Opens the file in the form that the prepared statements need.
 connection open_for_writing(const std::string& path) {
@@ -67,7 +72,16 @@ writer::writer(const std::string& path)
                                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
       // The first message of an id keeps it.
       insert_client_message_{connection_, "INSERT OR IGNORE INTO client_messages (log_id, client_message_id, seq)"
-                                          " VALUES (?1, ?2, ?3)"} {}
+                                          " VALUES (?1, ?2, ?3)"},
+      insert_decision_{connection_, "INSERT OR IGNORE INTO decisions (decision_id, user, time, body)"
+                                    " VALUES (?1, ?2, ?3, ?4)"},
+      // A connection may be named twice: among those of a manager, and as one that was closed.
+      insert_subject_{connection_, "INSERT OR IGNORE INTO decision_subjects (subject, decision_id) VALUES (?1, ?2)"},
+      forget_old_{connection_, "DELETE FROM decisions WHERE rowid IN"
+                               " (SELECT rowid FROM decisions WHERE time < ?1 ORDER BY time, decision_id LIMIT ?2)"},
+      forget_oldest_{connection_, "DELETE FROM decisions WHERE rowid IN"
+                                  " (SELECT rowid FROM decisions ORDER BY time, decision_id LIMIT ?1)"},
+      count_decisions_{connection_, "SELECT count(*) FROM decisions"} {}
 
 writer::~writer() { roll_back(); }
 
@@ -93,6 +107,7 @@ void writer::commit() {
 
 void writer::roll_back() noexcept {
   if (connection_.in_transaction()) connection_.database().tryExec("ROLLBACK");
+  decisions_.reset();
 }
 
 void writer::touch() {
@@ -130,6 +145,32 @@ std::variant<events_appended, append_refusal> writer::append(const append_events
     if (!what.events.empty()) save(*thread);
     return events_appended{thread->last};
   });
+}
+
+void writer::record(const record_decision& what) {
+  connection_.guarded([&] {
+    if (!decisions_) {
+      auto count = count_decisions_.run();
+      count.next();
+      decisions_ = count.integer(0);
+    }
+    insert_decision_.execute(what.id, what.user.value, what.time, what.body.value);
+    if (connection_.database().getChanges() == 0) return; // kept already
+    ++*decisions_;
+    for (const auto& subject : what.subjects)
+      insert_subject_.execute(subject, what.id);
+    forget_decisions(what.time);
+  });
+}
+
+// By the time of the decision at hand, not the latest that any bears: a clock that was once wrong by years must not
+// have every later decision forgotten at once.
+void writer::forget_decisions(utc_time now) {
+  forget_old_.execute(now - decision_age_max, forgotten_at_once);
+  *decisions_ -= connection_.database().getChanges();
+  if (*decisions_ <= decisions_max) return;
+  forget_oldest_.execute(std::min(*decisions_ - decisions_max, forgotten_at_once));
+  *decisions_ -= connection_.database().getChanges();
 }
 
 writer::thread_row writer::read_thread(const rows& row) {

@@ -17,6 +17,7 @@ public:
   void touch() override;
   log_opened open(const open_log& what) override;
   std::variant<events_appended, append_refusal> append(const append_events& what) override;
+  void record(const record_decision& what) override;
 
 private:
   /// A row of `threads`, as far as appending changes it.
@@ -37,6 +38,7 @@ private:
   void write_message(const thread_row& thread, const thread_event& event, const gangway::message_id& id,
                      const std::string& role, const std::string& text, const std::optional<std::string>& content);
   void save(const thread_row& thread);
+  void forget_decisions(utc_time now);
 
   file_lock lock_;
   connection connection_;
@@ -51,6 +53,14 @@ private:
   statement insert_event_;
   statement insert_message_;
   statement insert_client_message_;
+  statement insert_decision_;
+  statement insert_subject_;
+  statement forget_old_;
+  statement forget_oldest_;
+  statement count_decisions_;
+
+  std::optional<std::int64_t>
+      decisions_; ///< how many there are; counted when it must be known, unknown after a roll-back
 };
 
 } // namespace gangway::sqlite

@@ -24,9 +24,9 @@ using tcp = asio::ip::tcp;
 
 constexpr std::uint64_t answer_bytes_max = 256 * 1024 * 1024;
 
-using request = http::request<http::empty_body>;
+using request = http::request<http::string_body>;
 
-asio::awaitable<admin_answer> ask(std::string host, std::string port, request question) {
+asio::awaitable<admin_answer> converse(std::string host, std::string port, request question) {
   auto executor = co_await asio::this_coro::executor;
   tcp::resolver resolver{executor};
   tcp::socket socket{executor};
@@ -54,28 +54,36 @@ std::string complain(const admin_server& server) {
   return {};
 }
 
-std::variant<admin_answer, no_answer> get(const admin_server& server, const std::string& path,
-                                          const std::vector<std::pair<std::string, std::string>>& parameters) {
+std::string encode_segment(std::string_view text) {
+  return boost::urls::encode({text.data(), text.size()}, boost::urls::unreserved_chars);
+}
+
+std::variant<admin_answer, no_answer> ask(const admin_server& server, const admin_request& what) {
   boost::urls::url url{boost::urls::parse_uri(server.url).value()};
-  std::string prefix = url.path();
+  std::string prefix{url.encoded_path()};
   while (prefix.ends_with('/'))
     prefix.pop_back();
-  url.set_path(prefix + path);
+  url.set_encoded_path(prefix + what.path);
   url.remove_query();
-  for (const auto& [name, value] : parameters)
+  for (const auto& [name, value] : what.parameters)
     url.params().append({name, value});
 
-  request question{http::verb::get, std::string{url.encoded_target()}, 11};
+  request question{what.body ? http::verb::post : http::verb::get, std::string{url.encoded_target()}, 11};
   question.set(http::field::host, std::string{url.encoded_host_and_port()});
   question.set(http::field::user_agent, "gangwayctl");
   question.set(http::field::accept, "application/json");
   question.keep_alive(false);
+  if (what.body) {
+    question.set(http::field::content_type, "application/json");
+    question.body() = *what.body;
+    question.prepare_payload();
+  }
   if (!server.token.empty()) question.set(http::field::authorization, "Bearer " + server.token);
 
   asio::io_context loop;
   std::optional<std::variant<admin_answer, no_answer>> result;
   const std::string port = url.has_port() && !url.port().empty() ? std::string{url.port()} : "80";
-  asio::co_spawn(loop, ask(std::string{url.host_address()}, port, std::move(question)),
+  asio::co_spawn(loop, converse(std::string{url.host_address()}, port, std::move(question)),
                  [&](std::exception_ptr failure, admin_answer answer) {
                    if (!failure) {
                      result = std::move(answer);

@@ -1,9 +1,11 @@
 #pragma once
 
-/// The way to a server's admin API: one GET, one answer.
+/// The way to a server's admin API: one request, one answer.
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -32,9 +34,17 @@ struct admin_server {
 /// of its own and is reached on its own machine, or through a tunnel.
 std::string complain(const admin_server& server);
 
-/// Returns what the server answers to GET `path` with the query `parameters`. Blocks, for `server.patience` at most.
-/// @pre complain(server).empty()
-std::variant<admin_answer, no_answer> get(const admin_server& server, const std::string& path,
-                                          const std::vector<std::pair<std::string, std::string>>& parameters);
+/// What to ask: a GET, or a POST if there is a body.
+struct admin_request {
+  std::string path; ///< what is not ours in it, through `encode_segment`
+  std::vector<std::pair<std::string, std::string>> parameters = {};
+  std::optional<std::string> body = {}; ///< JSON
+};
+
+/// Returns any text as one segment of a path: a user's id may hold slashes.
+std::string encode_segment(std::string_view text);
+
+/// Returns what the server answers. Blocks, for `server.patience` at most. @pre complain(server).empty()
+std::variant<admin_answer, no_answer> ask(const admin_server& server, const admin_request& what);
 
 } // namespace gangway

@@ -1,5 +1,7 @@
 /// gangwayctl: an operator's view of a server, and tokens for trying it.
 
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -15,6 +17,7 @@
 #include "config/values.hpp"
 #include "console/terminal/admin_client.hpp"
 #include "console/terminal/render.hpp"
+#include "console/terminal/render_decision.hpp"
 #include "net/jwt.hpp"
 
 namespace {
@@ -102,11 +105,10 @@ int print_token(const token_request& request) {
 // ---- the admin API -------------------------------------------------------------------------------------------------
 
 /// Asks the server and shows its `result`: as it came with `--json`, else by `show`, which also judges it.
-int inquire(const admin_server& server, bool as_json, const std::string& path,
-            const std::vector<std::pair<std::string, std::string>>& parameters,
+int inquire(const admin_server& server, bool as_json, const admin_request& what,
             const std::function<int(const json& result, bool quiet)>& show) {
   if (const auto complaint = complain(server); !complaint.empty()) return fail(usage, complaint);
-  const auto reply = get(server, path, parameters);
+  const auto reply = ask(server, what);
   if (const auto* silence = std::get_if<no_answer>(&reply))
     return fail(not_reachable, server.url + " cannot be reached: " + silence->reason);
 
@@ -137,6 +139,69 @@ int show_tree(const json& tree, const std::string& user, bool quiet) {
   return good;
 }
 
+// ---- decisions -----------------------------------------------------------------------------------------------------
+
+const std::string no_list = "the server's answer is not a list of decisions";
+
+/// Returns the decisions of an answer, or null if it is not a list of them.
+json decisions_in(const json& result) {
+  if (!result.is_object()) return {};
+  auto decisions = result.value("decisions", json{});
+  return decisions.is_array() ? decisions : json{};
+}
+
+int explain(const admin_server& server, bool as_json, const std::string& text) {
+  // Spelled as the server spells it.
+  const auto id = parse_uuid(text);
+  if (!id) return fail(usage, json(text).dump() + " is not the id of a connection or a manager");
+  const auto subject = to_string(*id);
+  return inquire(server, as_json, {"/api/v1/decisions", {{"subject", subject}}}, [&](const json& result, bool quiet) {
+    const auto decisions = decisions_in(result);
+    if (decisions.is_null()) return fail(not_reachable, no_list);
+    if (decisions.empty())
+      return fail(bad, "no decision about " + subject
+                           + " is on record: nobody was evicted, so the client or the network ended it, or it lives. "
+                             "(Only the newest decisions are kept, for 30 days; other close codes than 4440, such as "
+                             "those for an expired token or a slow reader, say their reason themselves.)");
+    if (!quiet) std::cout << render_explanation(decisions, subject);
+    return static_cast<int>(good);
+  });
+}
+
+struct cleanup_request {
+  std::string user;
+  std::string level;
+  std::uint32_t needed = 0;
+  bool dry_run = false;
+};
+
+int clean_up(admin_server server, bool as_json, const cleanup_request& request) {
+  if (!is_user_id(request.user)) return fail(usage, "USER must be 1 to 255 bytes of UTF-8 without control characters");
+  // A cleanup may take `cleanup.deadline`, which is 30 s at most.
+  server.patience = std::chrono::seconds{40};
+  const json body{{"level", request.level}, {"needed", request.needed}, {"dry_run", request.dry_run}};
+  return inquire(server, as_json,
+                 {.path = "/api/v1/users/" + encode_segment(request.user) + "/cleanup", .body = body.dump()},
+                 [&](const json& decision, bool quiet) {
+                   if (!quiet) std::cout << render_decision(decision);
+                   // Who says how many wants so many.
+                   const bool enough =
+                       request.needed == 0 || (decision.is_object() && decision.value("outcome", json{}) == "freed");
+                   return enough ? good : bad;
+                 });
+}
+
+int list_decisions(const admin_server& server, bool as_json, const std::string& user, std::uint32_t limit) {
+  admin_request what{"/api/v1/decisions", {{"limit", std::to_string(limit)}}};
+  if (!user.empty()) what.parameters.emplace_back("user", user);
+  return inquire(server, as_json, what, [&](const json& result, bool quiet) {
+    const auto decisions = decisions_in(result);
+    if (decisions.is_null()) return fail(not_reachable, no_list);
+    if (!quiet) std::cout << (decisions.empty() ? "no decision is on record\n" : render_decisions(decisions));
+    return static_cast<int>(good);
+  });
+}
+
 int run(int argument_count, char** arguments) {
   CLI::App app{"gangwayctl asks a Gangway server how it is, and makes tokens for trying it.\n"
                "Exit status: 0 good, 1 what was asked about is bad, 2 wrong usage, 3 not reachable."};
@@ -144,13 +209,15 @@ int run(int argument_count, char** arguments) {
   app.require_subcommand(1);
 
   admin_server server;
+  // Not by CLI11's `envname`: it reads the variable for every subcommand, and so the last one's would win over the flag
+  // that was given to another.
+  if (const auto* url = std::getenv("GANGWAYCTL_URL"); url && *url) server.url = url;
+  if (const auto* token = std::getenv("GANGWAYCTL_TOKEN"); token && *token) server.token = token;
   bool as_json = false;
   const auto add_server_options = [&](CLI::App* command) {
-    command->add_option("--url", server.url, "the server's admin listener")
-        ->envname("GANGWAYCTL_URL")
-        ->capture_default_str();
-    command->add_option("--token", server.token, "a token with admin.role; none is needed on loopback in --dev")
-        ->envname("GANGWAYCTL_TOKEN");
+    command->add_option("--url", server.url, "the server's admin listener, or GANGWAYCTL_URL")->capture_default_str();
+    command->add_option("--token", server.token,
+                        "a token with admin.role, or GANGWAYCTL_TOKEN; none is needed on loopback in --dev");
     command->add_flag("--json", as_json, "the server's answer as it came");
   };
 
@@ -172,6 +239,31 @@ int run(int argument_count, char** arguments) {
   tree->add_option("USER", user, "this user alone");
   add_server_options(tree);
 
+  std::string subject;
+  auto* explanation =
+      app.add_subcommand("explain", "say why a connection or a manager was ended; 1 if nothing is known");
+  explanation->add_option("ID", subject, "a connection's or a manager's id")->required();
+  add_server_options(explanation);
+
+  cleanup_request room;
+  auto* cleanup = app.add_subcommand("cleanup", "free managers of a user; 1 if not as many as needed");
+  cleanup->add_option("USER", room.user, "whose managers")->required();
+  cleanup->add_option("--level", room.level, "the highest level to use")
+      ->required()
+      ->check(CLI::IsMember({"conservative", "moderate", "aggressive", "force"}));
+  cleanup->add_option("--needed", room.needed, "how many to free; without it, all that the level may take")
+      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{1'000'000}));
+  cleanup->add_flag("--dry-run", room.dry_run, "only say whom it would take");
+  add_server_options(cleanup);
+
+  std::uint32_t limit = 50;
+  auto* decisions = app.add_subcommand("decisions", "list the newest decisions, a line each");
+  decisions->add_option("USER", user, "about this user alone");
+  decisions->add_option("--limit", limit, "how many at most")
+      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{1'000}))
+      ->capture_default_str();
+  add_server_options(decisions);
+
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -179,11 +271,13 @@ int run(int argument_count, char** arguments) {
     return app.exit(error) == 0 ? good : usage;
   }
   if (*token) return print_token(request);
-  if (*status) return inquire(server, as_json, "/api/v1/status", {}, show_status);
-  std::vector<std::pair<std::string, std::string>> parameters;
-  if (!user.empty()) parameters.emplace_back("user", user);
-  return inquire(server, as_json, "/api/v1/tree", parameters,
-                 [&](const json& result, bool quiet) { return show_tree(result, user, quiet); });
+  if (*status) return inquire(server, as_json, {"/api/v1/status"}, show_status);
+  if (*explanation) return explain(server, as_json, subject);
+  if (*cleanup) return clean_up(server, as_json, room);
+  if (*decisions) return list_decisions(server, as_json, user, limit);
+  admin_request what{"/api/v1/tree"};
+  if (!user.empty()) what.parameters.emplace_back("user", user);
+  return inquire(server, as_json, what, [&](const json& result, bool quiet) { return show_tree(result, user, quiet); });
 }
 
 } // namespace

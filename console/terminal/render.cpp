@@ -1,12 +1,13 @@
 #include "console/terminal/render.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
+#include "console/terminal/text.hpp"
 
 namespace gangway {
 
@@ -14,85 +15,31 @@ namespace {
 
 using nlohmann::json;
 
-const json& member(const json& object, const char* name) {
-  static const json nothing;
-  if (!object.is_object()) return nothing;
-  const auto found = object.find(name);
-  return found == object.end() ? nothing : *found;
-}
-
-/// Returns a value as text that cannot move a terminal's cursor; nothing for null.
-std::string plain(const json& value) {
-  if (value.is_null()) return {};
-  auto text = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return text;
-}
-
-std::string text_of(const json& object, const char* name) { return plain(member(object, name)); }
-
-/// Returns 1h 2m 3s for 3723.
-std::string spoken_seconds(std::int64_t seconds) {
-  std::string result;
-  for (const auto& [name, length] : {std::pair{"d ", std::int64_t{86'400}}, std::pair{"h ", std::int64_t{3'600}},
-                                     std::pair{"m ", std::int64_t{60}}}) {
-    if (seconds >= length || !result.empty()) result += std::to_string(seconds / length) + name;
-    seconds %= length;
-  }
-  return result + std::to_string(seconds) + 's';
-}
-
-/// Returns 850 ms, 12s, 1h 0m 0s, whichever is short.
-std::string ago(const json& milliseconds) {
-  if (!milliseconds.is_number()) return {};
-  const auto value = milliseconds.get<std::int64_t>();
-  return (value < 1'000 ? std::to_string(value) + " ms" : spoken_seconds(value / 1'000)) + " ago";
-}
-
-/// Counted in characters, not bytes, so that names with umlauts stay aligned.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xc0) != 0x80; }));
-}
-
-/// Returns rows of cells as lines, each column as wide as its widest cell.
-std::string align(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i == widths.size()) widths.push_back(0);
-      widths[i] = std::max(widths[i], width(row[i]));
-    }
-  std::string result;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += row[i] + std::string(widths[i] - width(row[i]) + 2, ' ');
-    line.erase(line.find_last_not_of(' ') + 1);
-    result += line + '\n';
-  }
-  return result;
-}
-
-std::string counted(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
-}
-
 /// What stands behind a node's name: the facts that it has, separated by commas.
 std::string facts(const json& node) {
   std::vector<std::string> parts;
   const auto add = [&](const std::string& before, const std::string& value, const std::string& after = {}) {
     if (!value.empty()) parts.push_back(before + value + after);
   };
+  // A count, unless it is none.
+  const auto some = [&](const char* name) {
+    auto result = text_of(node, name);
+    return result == "0" ? std::string{} : result;
+  };
   const auto kind = text_of(node, "name");
   add("", text_of(node, "tier"));
   if (kind == "manager") add("", text_of(node, "id"));
   add("", text_of(node, "phase"));
+  if (member(node, "suspect") == true) add("", "suspect");
+  if (const auto evidence = listed(member(node, "evidence")); !evidence.empty()) add("zombie: ", evidence);
   if (const auto most = text_of(node, "managers_max"); !most.empty()) {
     const auto& children = member(node, "children");
     add("", std::to_string(children.is_array() ? children.size() : 0), " of " + most + " managers");
   }
+  add("grace +", some("grace"));
+  add("", some("waiting"), " waiting");
+  if (const auto count = some("tombstones"); !count.empty())
+    add("", count, count == "1" ? " tombstone" : " tombstones");
   if (const auto& connections = member(node, "connections"); connections.is_array() && kind == "manager")
     parts.push_back(counted(connections.size(), "connection"));
   add("run ", text_of(node, "run_id"));

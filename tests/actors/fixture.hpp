@@ -32,10 +32,21 @@ using nlohmann::json;
 class played_session final : public session_port {
 public:
   void send(frame text) override { heard.push_back(json::parse(*text)); }
-  void ping(std::uint64_t nonce) override { pings.push_back(nonce); }
-  void admit(caf::strong_actor_ptr user) override { admitted_by = caf::actor_cast<user_actor>(user); }
-  void close(close_reason reason) override { closed.push_back(reason); }
 
+  void ping(std::uint64_t nonce) override {
+    pings.push_back(nonce);
+    if (answers) caf::anon_send(admitted_by, pong_received{id, nonce});
+  }
+
+  void admit(caf::strong_actor_ptr user) override { admitted_by = caf::actor_cast<user_actor>(user); }
+
+  void close(close_reason reason) override {
+    closed.push_back(reason);
+    if (answers && admitted_by) caf::anon_send(admitted_by, session_closed{id});
+  }
+
+  connection_id id;
+  bool answers = false; ///< every ping at once; otherwise somebody who looks connected and is not
   std::vector<json> heard;
   std::vector<std::uint64_t> pings;
   std::vector<close_reason> closed;
@@ -74,12 +85,24 @@ struct tree_fixture : test_coordinator_fixture<> {
     std::vector<json> take() { return std::exchange(session->heard, {}); }
 
     /// Says a frame with an id; returns the reply. Everything else that was heard stays in the transcript.
-    json ask(json frame) {
+    json ask(const json& frame) {
+      const auto request = post(frame);
+      tree->settle();
+      return take_reply(request);
+    }
+
+    /// Says a frame with an id, and returns that; nothing happens yet.
+    std::int64_t post(json frame) {
       static std::int64_t next = 1000;
       frame["id"] = ++next;
-      say(frame);
+      whisper(frame);
+      return next;
+    }
+
+    /// Returns the reply to a request, and null as long as there is none.
+    json take_reply(std::int64_t request) {
       for (auto one = session->heard.begin(); one != session->heard.end(); ++one) {
-        if (one->contains("id") && (*one)["id"] == frame["id"]) {
+        if (one->contains("id") && (*one)["id"] == request) {
           auto reply = *one;
           session->heard.erase(one);
           return reply;
@@ -112,7 +135,7 @@ struct tree_fixture : test_coordinator_fixture<> {
     std::string pattern = (std::filesystem::temp_directory_path() / "gangway-test-XXXXXX").string();
     directory_path = ::mkdtemp(pattern.data());
     // Nobody answers pings here unless a test is about them.
-    services->rules.heartbeat = {24h, 10s};
+    rules.heartbeat = {24h, 10s};
     services->spawn_manager = [this](caf::local_actor* parent, user_actor owner, manager_identity identity) {
       return parent->spawn(manager, std::move(owner), std::move(identity), managers);
     };
@@ -133,6 +156,7 @@ struct tree_fixture : test_coordinator_fixture<> {
     managers->store = sys.spawn(store, std::move(writer), inspector_actor{});
     managers->reader = sys.spawn(store_reader, std::move(reader));
     managers->agents = sys.spawn(agents, std::vector<agent_spec>{{"builtin", agent_kind::builtin}});
+    services->store = managers->store;
     services->reader = managers->reader;
     shard = sys.spawn(directory, [this](directory_pointer parent, const user_id& id, const std::string& tier) {
       return user_actor{parent->spawn(user, directory_actor{parent}, id, tier, services)};
@@ -167,6 +191,7 @@ struct tree_fixture : test_coordinator_fixture<> {
 
   client connect(const std::string& name, const std::string& tier = "free") {
     client result{this, connection_id::make(), std::make_shared<played_session>()};
+    result.session->id = result.id;
     caf::anon_send(shard, session_opened{result.id, {name}, tier, session_link{result.session}, {}});
     settle();
     return result;
@@ -194,6 +219,7 @@ struct tree_fixture : test_coordinator_fixture<> {
   std::unique_ptr<storage_engine> engine;
   std::shared_ptr<manager_services> managers;
   std::shared_ptr<user_services> services = std::make_shared<user_services>();
+  user_rules& rules = services->rules[0]; ///< of the tier that everybody has unless a test says otherwise
   directory_actor shard;
 };
 

@@ -7,49 +7,13 @@
 #include <chrono>
 #include <fstream>
 
-#include <stdlib.h>
+#include "tests/config/folder.hpp"
 
 using namespace gangway;
+using namespace gangway::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-using lines = std::vector<std::string>;
-
-/// A folder of this test's own, for a configuration and what it names.
-struct folder {
-  std::string path;
-
-  folder() {
-    auto name = (std::filesystem::temp_directory_path() / "gangway-config-XXXXXX").string();
-    if (!mkdtemp(name.data())) CAF_FAIL("no temporary folder");
-    path = name;
-  }
-  ~folder() { std::filesystem::remove_all(path); }
-
-  std::filesystem::path write(const std::string& name, const std::string& text) const {
-    const auto file = std::filesystem::path{path} / name;
-    std::ofstream{file, std::ios::binary} << text;
-    return file;
-  }
-
-  /// Loads `text` as a file; errors come back without the folder.
-  loaded load(const std::string& text, const environment_map& environment = {}) const {
-    auto result = load_settings(write("gangway.toml", text), environment);
-    for (auto& error : result.errors)
-      for (auto at = error.find(path + '/'); at != error.npos; at = error.find(path + '/'))
-        error.erase(at, path.size() + 1);
-    return result;
-  }
-};
-
-void check_lines(const lines& actual, const lines& expected) {
-  CAF_CHECK_EQUAL(actual.size(), expected.size());
-  for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i)
-    CAF_CHECK_EQUAL(actual[i], expected[i]);
-  for (std::size_t i = expected.size(); i < actual.size(); ++i)
-    CAF_ERROR(actual[i]);
-}
 
 const std::string good_secret(32, 's');
 const std::string short_secret(31, 's');
@@ -69,7 +33,32 @@ CAF_TEST(without_a_file_the_defaults_are_those_of_the_contract) {
   CAF_CHECK(values.auth.secret.empty());
   CAF_CHECK_EQUAL(values.limits.managers_per_user, 20u);
   CAF_CHECK_EQUAL(values.limits.connections_per_user, 64u);
+  CAF_CHECK_EQUAL(values.limits.connections, 0u);
+  CAF_CHECK_EQUAL(values.limits.accept_rate, 0u);
+  CAF_CHECK(values.cleanup.start_ratio == ratio{0.9});
+  CAF_CHECK(values.cleanup.stop_ratio == ratio{0.8});
+  CAF_CHECK(values.cleanup.idle_after == 5min);
+  CAF_CHECK(values.cleanup.probe_timeout == 1500ms);
+  CAF_CHECK(values.cleanup.deadline == 2s);
+  CAF_CHECK_EQUAL(values.cleanup.max_level, "force");
+  CAF_CHECK(values.cleanup.resume_window == 2min);
+  CAF_CHECK_EQUAL(values.grace.extra, 5u);
+  CAF_CHECK(values.grace.duration == 60s);
+  CAF_CHECK(values.grace.cooldown == 5min);
+  CAF_CHECK_EQUAL(values.queue.max, 32u);
+  CAF_CHECK(values.queue.timeout == 30s);
+  CAF_CHECK(values.tiers.free == tier_overrides{});
+  CAF_CHECK(values.tiers.pro == tier_overrides{});
+  CAF_CHECK(values.tiers.enterprise == tier_overrides{});
+  CAF_CHECK(values.node.memory_max == byte_size{0});
+  CAF_CHECK(values.node.memory_high == ratio{0.8});
+  CAF_CHECK(values.node.memory_critical == ratio{0.9});
+  CAF_CHECK(values.node.loop_lag_high == 200ms);
+  CAF_CHECK(values.node.enterprise_reserve == ratio{0.1});
   CAF_CHECK(values.manager.linger == 60s);
+  CAF_CHECK(values.manager.open_timeout == 30s);
+  CAF_CHECK(values.run.stall_after == 2min);
+  CAF_CHECK(values.run.total_max == 30min);
   CAF_CHECK(values.heartbeat.interval == 25s);
   CAF_CHECK(values.heartbeat.timeout == 10s);
   CAF_CHECK(values.client.queue_bytes_max == byte_size{1'048'576});
@@ -101,6 +90,11 @@ CAF_TEST(what_is_printed_loads_as_the_same_settings) {
   odd.heartbeat.interval = 1501ms;
   odd.heartbeat.timeout = 1500ms;
   odd.client.queue_bytes_max = {5'000};
+  odd.cleanup.start_ratio = {1};
+  odd.cleanup.stop_ratio = {1.0 / 3};
+  odd.tiers.pro.managers_per_user = 40;
+  odd.tiers.pro.max_level = "moderate";
+  odd.tiers.enterprise = {100, 200, "force", 0, 90s};
   odd.agents = {{"first", "builtin"}, {"second", "builtin"}};
   const auto again = load(print_settings(odd, false));
   check_lines(again.errors, {});
@@ -253,6 +247,7 @@ CAF_TEST(variables_set_values_of_every_kind) {
                                    {"GANGWAY_ORIGINS", "https://a.example, http://b:1"},
                                    {"GANGWAY_HEARTBEAT_INTERVAL", "11s"},
                                    {"GANGWAY_CLIENT_QUEUE_BYTES_MAX", "64KiB"},
+                                   {"GANGWAY_CLEANUP_START_RATIO", "0.95"},
                                    {"GANGWAY_AUTH_SECRET", good_secret},
                                    {"HOME", "/"}});
   check_lines(errors, {});
@@ -261,6 +256,9 @@ CAF_TEST(variables_set_values_of_every_kind) {
   CAF_CHECK(values.origins == (lines{"https://a.example", "http://b:1"}));
   CAF_CHECK(values.heartbeat.interval == 11s);
   CAF_CHECK(values.client.queue_bytes_max == byte_size{65'536});
+  CAF_CHECK(values.cleanup.start_ratio == ratio{0.95});
+  check_lines(load("", {{"GANGWAY_CLEANUP_STOP_RATIO", "80%"}}).errors,
+              {"GANGWAY_CLEANUP_STOP_RATIO must be a ratio such as 0.9, not \"80%\""});
   CAF_CHECK_EQUAL(values.auth.secret, good_secret);
 }
 
@@ -367,10 +365,15 @@ CAF_TEST(settings_made_by_hand_are_checked_like_loaded_ones) {
   wrong.admin.role.clear();
   wrong.limits.managers_per_user = 0;
   wrong.auth.secret = short_secret;
+  wrong.cleanup.stop_ratio = {2};
+  wrong.tiers.pro.managers_per_user = 0;
   wrong.agents.clear();
-  check_lines(validate(wrong),
-              {"admin.role must not be empty", "auth.secret must have at least 32 bytes",
-               "limits.managers_per_user must be between 1 and 100000, not 0", "agents must name at least one"});
+  check_lines(validate(wrong), {"admin.role must not be empty", "auth.secret must have at least 32 bytes",
+                                "limits.managers_per_user must be between 1 and 100000, not 0",
+                                "cleanup.stop_ratio must be between 0.0 and 1.0, not 2.0",
+                                "tiers.pro.managers_per_user must be between 1 and 100000, not 0",
+                                "cleanup.stop_ratio (2.0) must be less than cleanup.start_ratio (0.9)",
+                                "agents must name at least one"});
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -35,6 +35,28 @@ CAF_TEST(a_size_is_a_whole_number_and_at_most_one_unit) {
   CAF_CHECK(!parse_byte_size("8589934592GiB"));
 }
 
+CAF_TEST(a_ratio_is_written_in_digits_with_at_most_one_point) {
+  CAF_CHECK(parse_ratio("0.9") == ratio{0.9});
+  CAF_CHECK(parse_ratio("0") == ratio{0});
+  CAF_CHECK(parse_ratio("1") == ratio{1});
+  CAF_CHECK(parse_ratio("12.50") == ratio{12.5});
+  for (const auto* text : {"", ".", ".5", "5.", "0.9.1", "-0.1", "+0.1", "90%", "1e-1", "0,9", " 0.9", "nan", "inf"})
+    CAF_CHECK(!parse_ratio(text));
+}
+
+CAF_TEST(a_printed_ratio_has_a_point_and_reads_back) {
+  const auto check = [](double value, const std::string& text) {
+    CAF_CHECK_EQUAL(to_string(ratio{value}), text);
+    CAF_CHECK(parse_ratio(text) == ratio{value});
+  };
+  check(0, "0.0");
+  check(1, "1.0");
+  check(0.9, "0.9");
+  check(0.1 + 0.2, "0.30000000000000004");
+  CAF_CHECK(parse_ratio(to_string(ratio{5e-324})) == ratio{5e-324});
+  CAF_CHECK_EQUAL(to_string(ratio{std::numeric_limits<double>::quiet_NaN()}), "nan");
+}
+
 CAF_TEST(a_printed_value_is_in_its_largest_exact_unit_and_reads_back) {
   const auto check = [](duration value, const std::string& text) {
     CAF_CHECK_EQUAL(to_string(value), text);

@@ -108,17 +108,32 @@ private:
     const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) return;
     char buffer[4096];
-    for (ssize_t count = 0;
-         request.find("\r\n\r\n") == request.npos && (count = ::read(client, buffer, sizeof buffer)) > 0;)
+    for (ssize_t count = 0; !is_whole() && (count = ::read(client, buffer, sizeof buffer)) > 0;)
       request.append(buffer, static_cast<std::size_t>(count));
     (void)!::write(client, answer_.data(), answer_.size());
     ::close(client);
+  }
+
+  bool is_whole() const {
+    const auto end = request.find("\r\n\r\n");
+    if (end == request.npos) return false;
+    const std::string name = "\r\nContent-Length: ";
+    const auto length = request.find(name);
+    return length > end || request.size() - end - 4 >= std::stoul(request.substr(length + name.size()));
   }
 
   int listener_ = -1;
   std::string answer_;
   std::thread thread_;
 };
+
+// As the server encodes one.
+const std::string moderate_eviction =
+    R"({"decision_id":"d1","kind":"cleanup","user_id":"ada","tier":"pro","ts":1769862896007,)"
+    R"("scope":"request","level":"moderate","outcome":"freed","needed":1,"attempts":[],)"
+    R"("managers_used":20,"managers_max":20,"took_us":900,"evictions":[{"manager_id":"m1",)"
+    R"("thread_id":"t1","connections":["0192c3f2-0000-7000-8000-00000000000c"],)"
+    R"("level":"moderate","reason":"idle","evidence":[]}],"connections":[],"roster":[]})";
 
 const std::string secret(32, 's');
 
@@ -138,7 +153,8 @@ CAF_TEST(help_and_version_are_good_and_a_wrong_word_is_2) {
   CAF_CHECK_EQUAL(run({"--help"}).status, 0);
   CAF_CHECK(run({"--version"}).out.starts_with("gangwayctl "));
   for (const auto& wrong :
-       {words{}, words{"stats"}, words{"status", "--colour"}, words{"token"}, words{"tree", "a", "b"}})
+       {words{}, words{"stats"}, words{"status", "--colour"}, words{"token"}, words{"tree", "a", "b"}, words{"explain"},
+        words{"decisions", "--limit", "0"}, words{"decisions", "--limit", "1001"}})
     CAF_CHECK_EQUAL(run(wrong).status, 2);
 }
 
@@ -243,6 +259,105 @@ CAF_TEST(a_tree_of_one_user_asks_for_that_user_and_is_1_if_there_is_none) {
   CAF_CHECK_EQUAL(refused.status, 1);
   CAF_CHECK_EQUAL(refused.err, "gangwayctl: no such user\n");
 }
+
+// ---- decisions -----------------------------------------------------------------------------------------------------
+
+CAF_TEST(an_explanation_asks_for_that_subject_and_tells_the_story) {
+  one_answer server{200, R"({"result":{"decisions":[)" + moderate_eviction + "]}}"};
+  const auto result = run({"explain", "0192C3F2-0000-7000-8000-00000000000C", "--url", server.url});
+  CAF_CHECK_EQUAL(result.status, 0);
+  CAF_CHECK_EQUAL(result.err, "");
+  CAF_CHECK(server.request.starts_with("GET /api/v1/decisions?subject=0192c3f2-0000-7000-8000-00000000000c HTTP/1.1"));
+  CAF_CHECK(result.out.find("Connection 0192c3f2-0000-7000-8000-00000000000c had thread t1 open. Its manager m1 was "
+                            "evicted at level moderate")
+            != std::string::npos);
+}
+
+CAF_TEST(an_explanation_of_what_nobody_decided_is_1_and_says_what_that_means) {
+  one_answer server{200, R"({"result":{"decisions":[]}})"};
+  const auto result = run({"explain", "0192c3f2-0000-7000-8000-00000000000c", "--url", server.url});
+  CAF_CHECK_EQUAL(result.status, 1);
+  CAF_CHECK_EQUAL(result.out, "");
+  CAF_CHECK(result.err.find("no decision about 0192c3f2-0000-7000-8000-00000000000c is on record")
+            != std::string::npos);
+  CAF_CHECK(result.err.find("the client or the network ended it") != std::string::npos);
+
+  const std::string body = R"({"result":{"decisions":[]}})";
+  one_answer other{200, body};
+  const auto quiet = run({"explain", "0192c3f2-0000-7000-8000-00000000000c", "--json", "--url", other.url});
+  CAF_CHECK_EQUAL(quiet.status, 1);
+  CAF_CHECK_EQUAL(quiet.out, body + "\n");
+}
+
+CAF_TEST(what_is_no_id_is_not_asked_for) {
+  for (const auto* text : {"", "t1", "0192c3f2-0000-7000-8000-00000000000", "0192c3f2000070008000000000000000"})
+    CAF_CHECK_EQUAL(run({"explain", text}).status, 2);
+}
+
+CAF_TEST(a_cleanup_is_posted_for_the_user_whatever_the_id_holds) {
+  one_answer server{200, R"({"result":)" + moderate_eviction + "}"};
+  const auto result = run({"cleanup", "a/b c\u00fc?", "--level", "force", "--needed", "3", "--dry-run", "--url",
+                           server.url + "/behind%20a/proxy/"});
+  CAF_CHECK_EQUAL(result.status, 0);
+  CAF_CHECK(server.request.starts_with("POST /behind%20a/proxy/api/v1/users/a%2Fb%20c%C3%BC%3F/cleanup HTTP/1.1\r\n"));
+  CAF_CHECK(server.request.find("Content-Type: application/json\r\n") != std::string::npos);
+  CAF_CHECK(json::parse(server.request.substr(server.request.find("\r\n\r\n") + 4))
+            == (json{{"level", "force"}, {"needed", 3}, {"dry_run", true}}));
+  CAF_CHECK(result.out.find("Manager m1 of thread t1 was evicted") != std::string::npos);
+}
+
+CAF_TEST(a_cleanup_that_freed_less_than_needed_is_1_and_one_without_a_number_is_good) {
+  const auto status_of = [&](const std::string& outcome, const words& options) {
+    one_answer server{200, R"({"result":{"kind":"cleanup","outcome":")" + outcome + "\"}}"};
+    words arguments{"cleanup", "ada", "--level", "moderate", "--url", server.url};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return run(arguments).status;
+  };
+  CAF_CHECK_EQUAL(status_of("freed", {"--needed", "2"}), 0);
+  CAF_CHECK_EQUAL(status_of("partly", {"--needed", "2"}), 1);
+  CAF_CHECK_EQUAL(status_of("nothing", {"--needed", "1", "--json"}), 1);
+  CAF_CHECK_EQUAL(status_of("nothing", {}), 0);
+}
+
+CAF_TEST(a_cleanup_asked_for_wrongly_is_2) {
+  for (const auto& wrong :
+       {words{}, words{"ada"}, words{"ada", "--level", "brutal"}, words{"--level", "force"},
+        words{"ada", "--level", "force", "--needed", "0"}, words{"ada", "--level", "force", "--needed", "-1"},
+        words{"", "--level", "force"}, words{"a\nb", "--level", "force"}}) {
+    words arguments{"cleanup"};
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    CAF_CHECK_EQUAL(run(arguments).status, 2);
+  }
+  one_answer unknown{404, R"({"error":{"code":"not_found","message":"no such user is known"}})"};
+  const auto result = run({"cleanup", "ada", "--level", "force", "--url", unknown.url});
+  CAF_CHECK_EQUAL(result.status, 1);
+  CAF_CHECK_EQUAL(result.err, "gangwayctl: no such user is known\n");
+}
+
+CAF_TEST(decisions_are_listed_of_everybody_or_of_one_user) {
+  one_answer server{200, R"({"result":{"decisions":[)" + moderate_eviction + "]}}"};
+  const auto result = run({"decisions", "--url", server.url});
+  CAF_CHECK_EQUAL(result.status, 0);
+  CAF_CHECK(server.request.starts_with("GET /api/v1/decisions?limit=50 HTTP/1.1\r\n"));
+  CAF_CHECK(result.out.find("cleanup, request, moderate, freed") != std::string::npos);
+
+  one_answer none{200, R"({"result":{"decisions":[]}})"};
+  const auto empty = run({"decisions", "a&b", "--limit", "1000", "--url", none.url});
+  CAF_CHECK_EQUAL(empty.status, 0);
+  CAF_CHECK(none.request.starts_with("GET /api/v1/decisions?limit=1000&user=a%26b HTTP/1.1\r\n"));
+  CAF_CHECK_EQUAL(empty.out, "no decision is on record\n");
+}
+
+CAF_TEST(an_answer_that_lists_no_decisions_is_3) {
+  for (const auto* body : {R"({"result":[]})", R"({"result":{}})", R"({"result":{"decisions":{}}})"}) {
+    one_answer list{200, body};
+    CAF_CHECK_EQUAL(run({"decisions", "--url", list.url}).status, 3);
+    one_answer story{200, body};
+    CAF_CHECK_EQUAL(run({"explain", "0192c3f2-0000-7000-8000-00000000000c", "--url", story.url}).status, 3);
+  }
+}
+
+// ---- what can go wrong on the way ----------------------------------------------------------------------------------
 
 CAF_TEST(a_refused_token_is_2_and_says_how_to_give_one) {
   one_answer server{401, R"({"error":{"code":"unauthenticated","message":"a token is needed"}})"};

@@ -63,7 +63,35 @@ CAF_TEST(a_tree_hangs_connections_and_managers_under_their_user) {
   CAF_CHECK(!has_user(tree, "0"));
 }
 
+CAF_TEST(a_tree_shows_who_is_suspected_dead_or_waiting) {
+  const auto tree = json::parse(R"({"name":"user","id":"ada","tier":"free","managers_max":20,"waiting":2,"grace":5,
+    "tombstones":1,"connections":[],"children":[
+      {"name":"manager","id":"m1","thread_id":"t1","phase":"open","suspect":true,"evidence":[],"connections":[]},
+      {"name":"manager","id":"m2","thread_id":"t2","phase":"open","suspect":true,"evidence":["hung","silent"],
+       "connections":[]},
+      {"name":"manager","id":"m3","thread_id":"t3","phase":"leaked","suspect":false,"evidence":["hung"],
+       "connections":[]}]})");
+  CAF_CHECK_EQUAL(render_tree(tree), R"(user ada  free, 3 of 20 managers, grace +5, 2 waiting, 1 tombstone
+├─ manager t1  m1, open, suspect, 0 connections
+├─ manager t2  m2, open, suspect, zombie: hung, silent, 0 connections
+└─ manager t3  m3, leaked, zombie: hung, 0 connections
+)");
+}
+
+CAF_TEST(a_tree_is_silent_about_what_there_is_none_of) {
+  const auto tree = json::parse(R"({"name":"user","id":"ada","managers_max":20,"waiting":0,"grace":0,"tombstones":0,
+    "connections":[],"children":[]})");
+  CAF_CHECK_EQUAL(render_tree(tree), "user ada  0 of 20 managers\n");
+  const auto more = json::parse(R"({"name":"user","id":"ada","waiting":1,"tombstones":2})");
+  CAF_CHECK_EQUAL(render_tree(more), "user ada  1 waiting, 2 tombstones\n");
+}
+
 CAF_TEST(what_a_server_says_cannot_move_the_cursor) {
   const json tree{{"name", "user"}, {"id", "a\x1b[2Jb\nc"}};
   CAF_CHECK_EQUAL(render_tree(tree), "user a?[2Jb?c\n");
+  // U+009B begins a command too; what follows it in the table of characters does not.
+  CAF_CHECK_EQUAL(render_tree({{"name", "user"},
+                               {"id", "a\xc2\x9b"
+                                      "2J\xc2\x80\xc2\x9f\xc2\xa0\xc3\x9b"}}),
+                  "user a?2J??\xc2\xa0\xc3\x9b\n");
 }

@@ -37,6 +37,7 @@ caf::behavior attentive_user(caf::event_based_actor* self, logbook* heard, harbo
         links->erase(report.connection);
         heard->add("closed");
       },
+      [=](const link_observed& report) { heard->add(report.seen); },
       [=](const pong_received& report) { note("pong " + std::to_string(report.nonce)); },
       [=](const open_thread&) { note("open_thread"); },
       [=](const close_thread&) { note("close_thread"); },
@@ -73,8 +74,13 @@ caf::behavior inspector(caf::event_based_actor*, logbook* heard, bool is_silent)
         auto line = "asked " + request.method + ' ' + request.path;
         for (const auto& [name, value] : request.query)
           line += ' ' + name + '=' + value;
+        if (!request.body.empty()) line += ' ' + request.body;
         heard->add(line);
-        if (!is_silent) request.link.reply(200, R"({"status":"ok"})");
+        if (is_silent) return;
+        if (request.path == "/metrics")
+          request.link.reply(200, "gangway_users 1\n", "text/plain; version=0.0.4");
+        else
+          request.link.reply(200, R"({"status":"ok"})");
       },
   };
 }
@@ -89,9 +95,28 @@ void logbook::add(std::string line) {
 
 void logbook::add(session_opened report) {
   const std::lock_guard guard{gate_};
-  lines_.push_back("opened " + report.user.value + ' ' + report.tier);
+  auto line = "opened " + report.user.value + ' ' + report.tier;
+  if (const auto& wanted = report.wanted) {
+    line += " wants " + wanted->thread.value;
+    if (wanted->position) line += " after " + wanted->position->epoch + ' ' + std::to_string(wanted->position->after);
+  }
+  lines_.push_back(std::move(line));
   last_session_ = std::move(report);
   changed_.notify_all();
+}
+
+void logbook::add(const link_observation& seen) {
+  const std::lock_guard guard{gate_};
+  observations_.push_back(seen);
+  changed_.notify_all();
+}
+
+link_observation logbook::next_observation() {
+  std::unique_lock guard{gate_};
+  if (!changed_.wait_for(guard, patience, [this] { return !observations_.empty(); })) return {};
+  const auto result = observations_.front();
+  observations_.pop_front();
+  return result;
 }
 
 std::string logbook::next() {
@@ -146,9 +171,10 @@ harbour::~harbour() {
   system.reset();
 }
 
-std::string harbour::token(const std::string& who, bool expired, std::vector<std::string> roles) const {
+std::string harbour::token(const std::string& who, bool expired, std::vector<std::string> roles,
+                           const std::string& tier) const {
   const auto now = utc_now();
-  return make_token({{who}, "pro", std::move(roles), expired ? now - 1h : now + 1h}, rules.connections.tokens, now);
+  return make_token({{who}, tier, std::move(roles), expired ? now - 1h : now + 1h}, rules.connections.tokens, now);
 }
 
 raw_client harbour::enter(const std::string& who, int receive_buffer) {

@@ -17,14 +17,19 @@
 
 namespace gangway::testing {
 
-/// What the stand-ins heard, in order: "opened ada pro", "ping", "pong 7", "closed", "asked GET /health", …
+/// What the stand-ins heard, in order: "opened ada pro", "ping", "pong 7", "closed", "asked GET /health", …; and what
+/// they were shown of the sockets.
 class logbook {
 public:
   void add(std::string line);
   void add(session_opened report);
+  void add(const link_observation& seen);
 
   /// Returns the next line; "<nothing>" if none comes in time.
   std::string next();
+
+  /// Returns the next observation; one of the nonce 0 if none comes in time.
+  link_observation next_observation();
 
   /// Returns whether there is a line that nobody took yet.
   bool has_more();
@@ -36,6 +41,7 @@ private:
   std::mutex gate_;
   std::condition_variable changed_;
   std::deque<std::string> lines_;
+  std::deque<link_observation> observations_;
   session_opened last_session_;
 };
 
@@ -54,10 +60,13 @@ public:
   ~harbour();
 
   /// Returns a token for `user`, good for an hour, or expired for an hour.
-  std::string token(const std::string& user, bool expired = false, std::vector<std::string> roles = {}) const;
+  std::string token(const std::string& user, bool expired = false, std::vector<std::string> roles = {},
+                    const std::string& tier = "pro") const;
 
   /// Returns the headers that carry it.
-  raw_client::headers bearer(const std::string& user) const { return {{"Authorization", "Bearer " + token(user)}}; }
+  raw_client::headers bearer(const std::string& user, const std::string& tier = "pro") const {
+    return {{"Authorization", "Bearer " + token(user, false, {}, tier)}};
+  }
 
   /// Returns a client that is connected as `user` and has read its greeting.
   raw_client enter(const std::string& user = "ada", int receive_buffer = 0);

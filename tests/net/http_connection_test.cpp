@@ -111,7 +111,9 @@ CAF_TEST(ws_speaks_websocket_only) {
   const auto keyless = client.request(
       "GET", "/ws", {{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}});
   CAF_CHECK_EQUAL(keyless.status, 400);
-  CAF_CHECK_EQUAL(client.upgrade(there.bearer("ada"), "/ws?thread_id=t1").status, 400);
+  for (const auto* path : {"/ws?thread_id=no%2Fslash", "/ws?epoch=e&after_seq=1", "/ws?thread_id=t&after_seq=1",
+                           "/ws?access_token=x", "/ws?thread_id=t&token=x", "/ws?ticket=x"})
+    CAF_CHECK_EQUAL(client.upgrade(there.bearer("ada"), path).status, 400);
   CAF_CHECK_EQUAL(raw_client{there.port}.upgrade(there.bearer("ada"), "/ws?color=blue").status, 101);
 }
 
@@ -232,6 +234,51 @@ CAF_TEST(an_administrator_needs_the_role) {
   CAF_CHECK_EQUAL(ask(admin, "/api/v1/decisions?user=a%20b&limit=5").status, 200);
   CAF_CHECK_EQUAL(there.heard.next(), "asked GET /api/v1/decisions user=a b limit=5");
   CAF_CHECK_EQUAL(ask(admin, "/ws").status, 404);
+}
+
+CAF_TEST(an_administrators_order_comes_with_its_body) {
+  harbour there{in_dev()};
+  const auto order = [&](const std::string& type, const std::string& path = "/api/v1/users/ada/cleanup") {
+    raw_client::headers headers;
+    if (!type.empty()) headers.emplace_back("Content-Type", type);
+    return raw_client{there.admin_port}.request("POST", path, headers, R"({"level":"moderate"})");
+  };
+  CAF_CHECK_EQUAL(order("application/json").body, R"({"status":"ok"})");
+  CAF_CHECK_EQUAL(there.heard.next(), R"(asked POST /api/v1/users/ada/cleanup {"level":"moderate"})");
+  // What a foreign page's form can send without asking is none of these.
+  for (const auto* type : {"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
+    CAF_CHECK_EQUAL(order(type).status, 415);
+  const auto misplaced = order("application/json", "/metrics");
+  CAF_CHECK_EQUAL(misplaced.status, 405);
+  CAF_CHECK(misplaced.has("Allow: GET, HEAD\r\n"));
+  const auto other = raw_client{there.admin_port}.request("DELETE", "/api/v1/users/ada");
+  CAF_CHECK_EQUAL(other.status, 405);
+  CAF_CHECK(other.has("Allow: GET, HEAD, POST\r\n"));
+  CAF_CHECK(!there.heard.has_more());
+}
+
+CAF_TEST(an_order_may_take_longer_than_a_question) {
+  harbour there{{.is_silent = true, .with = [](doors& rules) {
+                   rules.http.dev = true;
+                   rules.http.inspector_timeout = 50ms;
+                   rules.http.order_timeout = 500ms;
+                 }}};
+  const auto took = [&](const std::string& method) {
+    const auto start = std::chrono::steady_clock::now();
+    raw_client client{there.admin_port};
+    CAF_CHECK_EQUAL(client.request(method, "/api/v1/x", {{"Content-Type", "application/json"}}).status, 503);
+    return std::chrono::steady_clock::now() - start;
+  };
+  CAF_CHECK(took("GET") >= 50ms);
+  CAF_CHECK(took("POST") >= 500ms);
+}
+
+CAF_TEST(an_answer_comes_with_the_inspectors_content_type) {
+  harbour there{in_dev()};
+  const auto answer = raw_client{there.admin_port}.request("GET", "/metrics");
+  CAF_CHECK_EQUAL(answer.body, "gangway_users 1\n");
+  CAF_CHECK(answer.has("Content-Type: text/plain; version=0.0.4\r\n"));
+  CAF_CHECK(raw_client{there.admin_port}.request("GET", "/api/v1/x").has("Content-Type: application/json\r\n"));
 }
 
 CAF_TEST(in_dev_an_administrator_without_a_token_sits_at_this_machine) {

@@ -182,6 +182,20 @@ void raw_client::read_slowly(std::size_t bytes, std::chrono::milliseconds pause)
   }
 }
 
+bool raw_client::receive(std::size_t bytes) {
+  const auto enough = received_.size() + bytes;
+  while (received_.size() < enough)
+    if (!fill()) return false;
+  return true;
+}
+
+std::uint16_t raw_client::port() const {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
 bool raw_client::is_hung_up() { return received_.empty() && !fill(); }
 
 } // namespace gangway::testing

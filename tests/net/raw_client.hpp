@@ -70,6 +70,13 @@ public:
   /// what came is read by the other functions.
   void read_slowly(std::size_t bytes, std::chrono::milliseconds pause);
 
+  /// Takes at least so many bytes off the wire; what came is read by the other functions. Returns false if the server
+  /// says no more.
+  bool receive(std::size_t bytes);
+
+  /// Returns the port at this end.
+  std::uint16_t port() const;
+
   /// Returns whether the server hangs up before it says anything more.
   bool is_hung_up();
 

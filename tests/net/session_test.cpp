@@ -133,6 +133,87 @@ CAF_TEST(a_socket_that_was_greeted_unasked_may_still_ask_in_its_first_frame) {
   CAF_CHECK_EQUAL(code_of(other.read_text()), "bad_request");
 }
 
+CAF_TEST(a_socket_may_ask_for_its_one_thread_in_its_url) {
+  harbour there;
+  raw_client client{there.port};
+  CAF_CHECK_EQUAL(client.upgrade(there.bearer("ada"), "/ws?thread_id=t1&color=blue").status, 101);
+  CAF_CHECK_EQUAL(there.heard.next(), "opened ada pro wants t1");
+  raw_client other{there.port};
+  CAF_CHECK_EQUAL(other.upgrade(there.bearer("bob"), "/ws?after_seq=7&epoch=k%33Jq&thread_id=t2").status, 101);
+  CAF_CHECK_EQUAL(there.heard.next(), "opened bob pro wants t2 after k3Jq 7");
+}
+
+CAF_TEST(a_socket_that_says_who_it_is_by_its_connect_gets_its_one_thread_too) {
+  harbour there;
+  raw_client client{there.port};
+  CAF_CHECK_EQUAL(client.upgrade({}, "/ws?thread_id=t1&epoch=e&after_seq=0").status, 101);
+  client.send_text(connect_frame(there.token("ada")));
+  CAF_CHECK_EQUAL(client.read_text(), R"({"id":1,"result":)" + ada_is_connected + "}");
+  CAF_CHECK_EQUAL(there.heard.next(), "opened ada pro wants t1 after e 0");
+  client.send_text(connect_frame(there.token("ada"), 2));
+  CAF_CHECK_EQUAL(code_of(client.read_text()), "bad_request");
+}
+
+// A thread that waits for a slot is greeted late, and hears of the queue first.
+CAF_TEST(a_connect_that_comes_before_the_greeting_is_answered_with_it) {
+  harbour there{{.is_deaf = true}};
+  raw_client client{there.port};
+  client.upgrade(there.bearer("ada"), "/ws?thread_id=t1");
+  there.heard.next();
+  const auto link = there.heard.last_session().link;
+  const std::string notice = R"({"type":"notice","kind":"queued","position":1})";
+  link.send(notice);
+  admit(there);
+  client.send_text(R"({"id":1,"type":"connect"})");
+  client.send_text(R"({"id":2,"type":"connect"})");
+  client.send_text(R"({"id":3,"type":"ping"})");
+  CAF_CHECK_EQUAL(client.read_text(), notice);
+  const auto refused = client.read_text();
+  CAF_CHECK(refused.starts_with(R"({"id":2,)"));
+  CAF_CHECK_EQUAL(code_of(refused), "bad_request");
+  CAF_CHECK_EQUAL(there.heard.next(), "ping");
+  link.send(ada_is_connected);
+  link.send(notice);
+  CAF_CHECK_EQUAL(client.read_text(), ada_is_connected);
+  CAF_CHECK_EQUAL(client.read_text(), R"({"id":1,"result":)" + ada_is_connected + "}");
+  CAF_CHECK_EQUAL(client.read_text(), notice);
+}
+
+CAF_TEST(a_connect_that_comes_after_a_late_greeting_is_answered_with_it) {
+  harbour there{{.is_deaf = true}};
+  raw_client client{there.port};
+  client.upgrade(there.bearer("ada"), "/ws?thread_id=t1");
+  there.heard.next();
+  const auto link = there.heard.last_session().link;
+  const std::string notice = R"({"type":"notice","kind":"queued","position":1})";
+  link.send(notice);
+  admit(there);
+  link.send(notice);
+  link.send(ada_is_connected);
+  link.send(notice);
+  for (const auto& line : {notice, notice, ada_is_connected, notice})
+    CAF_CHECK_EQUAL(client.read_text(), line);
+  client.send_text(R"({"id":1,"type":"connect"})");
+  CAF_CHECK_EQUAL(client.read_text(), R"({"id":1,"result":)" + ada_is_connected + "}");
+}
+
+CAF_TEST(a_connect_that_waits_for_its_greeting_ends_with_its_socket) {
+  harbour there{{.is_deaf = true}};
+  raw_client client{there.port};
+  client.upgrade(there.bearer("ada"), "/ws?thread_id=t1");
+  there.heard.next();
+  const auto link = there.heard.last_session().link;
+  admit(there);
+  client.send_text(R"({"id":1,"type":"connect"})");
+  client.send_text(R"({"id":2,"type":"ping"})");
+  CAF_CHECK_EQUAL(there.heard.next(), "ping");
+  const close_reason reason{close_code::manager_limit, "no room", 500ms};
+  link.close(reason);
+  link.send(ada_is_connected);
+  CAF_CHECK_EQUAL(client.read_text(), wire::disconnect(reason));
+  CAF_CHECK_EQUAL(client.read_text(), "<close 4441>");
+}
+
 CAF_TEST(a_token_is_renewed_for_its_own_user_only) {
   harbour there;
   auto client = there.enter();

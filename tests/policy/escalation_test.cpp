@@ -62,7 +62,12 @@ CAF_TEST(a_probe_takes_its_time_or_what_is_left_of_the_whole) {
   CAF_CHECK_EQUAL(step(2s), "aggressive after 1500 ms");
   CAF_CHECK_EQUAL(step(1500ms), "aggressive after 1500 ms");
   CAF_CHECK_EQUAL(step(1499ms), "aggressive after 1499 ms");
-  CAF_CHECK_EQUAL(step(1ms), "aggressive after 1 ms");
+  CAF_CHECK_EQUAL(step(750ms), "aggressive after 750 ms");
+}
+
+CAF_TEST(less_than_half_of_a_probe_is_none_because_silence_of_a_moment_proves_nothing) {
+  const auto step = next_step({cleanup_level::moderate, cleanup_level::force, 1, start + 749ms}, start, 1500ms);
+  CAF_CHECK_EQUAL(name(step), "aggressive");
 }
 
 CAF_TEST(what_needs_no_time_is_still_done_behind_the_deadline) {
@@ -158,9 +163,9 @@ CAF_TEST(a_start_ratio_of_nothing_starts_with_the_first_and_one_of_all_with_the_
 
 // The shares in whole thousandths, where no rounding can go wrong, are what the ratios must come to.
 CAF_TEST(the_watermarks_of_every_limit_up_to_1000_are_shares_of_it_in_order) {
-  constexpr std::uint32_t shares[][2] = {{900, 800}, {800, 800},  {1000, 1000}, {1000, 0}, {0, 0},
-                                         {500, 499}, {950, 333},  {700, 100},   {1, 0},    {999, 998},
-                                         {100, 100}, {1000, 999}, {290, 70},    {570, 560}};
+  constexpr std::uint32_t shares[][2] = {{900, 800}, {800, 800}, {1000, 1000}, {1000, 0},  {0, 0},     {500, 499},
+                                         {950, 333}, {700, 100}, {1, 0},       {999, 998}, {100, 100}, {1000, 999},
+                                         {70, 70},   {550, 140}, {290, 70},    {570, 560}};
   std::size_t wrong = 0;
   for (std::uint32_t limit = 1; limit <= 1000; ++limit)
     for (const auto& [start_share, stop_share] : shares) {

@@ -124,7 +124,7 @@ CAF_TEST(no_connection_is_ever_dead_without_evidence) {
                     wrong += answered && verdict;
                     wrong += !is_over && verdict && !is(finding::unreachable);
                     wrong += is(finding::unreachable) && (unacknowledged == 0 || unheard_for < patience);
-                    wrong += is(finding::silent) && (pings < 2 || !reading);
+                    wrong += is(finding::silent) && (pings < 2 || !reading || queued > 0);
                     wrong += is(finding::stalled) && queued == 0;
                     wrong += verdict && !is(finding::unreachable) && !is(finding::silent) && !is(finding::stalled);
                     wrong += judge(probe, false, patience) && !judge(probe, true, patience);

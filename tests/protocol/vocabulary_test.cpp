@@ -170,3 +170,65 @@ CAF_TEST(an_error_is_temporary_if_waiting_helps) {
                              "agent_unavailable draining ");
   CAF_CHECK_EQUAL(to_string(errc::stale_generation), "stale_generation");
 }
+
+CAF_TEST(a_tier_is_read_by_its_name_and_whatever_nobody_knows_is_free) {
+  std::string names;
+  for (std::size_t i = 0; i < tiers; ++i) {
+    const auto which = static_cast<tier>(i);
+    names += std::string{to_string(which)} + ' ';
+    CAF_CHECK(parse_tier(to_string(which)) == which);
+  }
+  CAF_CHECK_EQUAL(names, "free pro enterprise ");
+  CAF_CHECK_EQUAL(to_string(static_cast<tier>(tiers)), "free");
+  for (const auto* other : {"", "Pro", "pro ", "enterprises", "admin"})
+    CAF_CHECK(parse_tier(other) == tier::free);
+  // The order in which a node sheds load.
+  CAF_CHECK(tier::free < tier::pro && tier::pro < tier::enterprise);
+}
+
+CAF_TEST(a_thread_that_cannot_be_opened_closes_its_socket_by_why) {
+  const auto code_of = [](error_code code) { return to_close_reason({code, "", {}, {}}).code; };
+  for (int i = 0; i <= static_cast<int>(error_code::internal); ++i) {
+    const auto code = static_cast<error_code>(i);
+    const auto expected = [&] {
+      switch (code) {
+      case error_code::manager_limit:
+      case error_code::queue_full:
+      case error_code::queue_timeout:
+        return close_code::manager_limit;
+      case error_code::overloaded:
+        return close_code::node_overloaded;
+      case error_code::rate_limited:
+        return close_code::rate_limited;
+      case error_code::bad_request:
+      case error_code::not_found:
+        return close_code::bad_request;
+      case error_code::forbidden:
+        return close_code::forbidden;
+      default:
+        return close_code::state_lost;
+      }
+    }();
+    if (code_of(code) != expected) CAF_ERROR("wrong close code for " << std::string{to_string(code)});
+  }
+  const auto reason = to_close_reason({error_code::manager_limit, "full", std::chrono::milliseconds{30'000}, {}});
+  CAF_CHECK(reason == (close_reason{close_code::manager_limit, "full", std::chrono::milliseconds{30'000}}));
+}
+
+CAF_TEST(a_close_reason_has_123_bytes_and_ends_between_two_characters) {
+  const auto cut = [](const std::string& message) {
+    return to_close_reason({error_code::internal, message, {}, {}}).text;
+  };
+  const auto text = [](std::size_t size) { return std::string(size, 'x'); };
+  CAF_CHECK_EQUAL(cut(""), "");
+  CAF_CHECK_EQUAL(cut(text(122)), text(122));
+  CAF_CHECK_EQUAL(cut(text(123)), text(123));
+  CAF_CHECK_EQUAL(cut(text(124)), text(123));
+  // Two, three and four bytes that just fit, and that are one byte too long.
+  for (const auto& character : {"\u00fc"s, "\u20ac"s, "\U0001F6A2"s}) {
+    const auto fits = text(123 - character.size()) + character;
+    CAF_CHECK_EQUAL(cut(fits), fits);
+    CAF_CHECK_EQUAL(cut(fits + "x"), fits);
+    CAF_CHECK_EQUAL(cut("x" + fits), text(124 - character.size()));
+  }
+}

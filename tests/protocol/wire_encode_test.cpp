@@ -137,8 +137,12 @@ CAF_TEST(results_and_notices_have_the_fields_of_the_contract) {
       wire::threads({{{{"t1"}, "A \"title\"", 9, time}, true}, {{{"t2"}, "", 0, time}, false}}),
       R"({"threads":[{"thread_id":"t1","title":"A \"title\"","seq":9,"updated_at":1795293901263,"live":true},)"
       R"({"thread_id":"t2","title":"","seq":0,"updated_at":1795293901263,"live":false}]})");
-  CAF_CHECK_EQUAL(wire::status({3, 20, 2, 64}),
-                  R"({"managers_used":3,"managers_max":20,"connections_used":2,"connections_max":64})");
+  CAF_CHECK_EQUAL(wire::status({3, 20, 2, 64, 1, 32, 0, {}}),
+                  R"({"managers_used":3,"managers_max":20,"connections_used":2,"connections_max":64,)"
+                  R"("queue":{"used":1,"max":32},"grace":{"active":false,"extra":0}})");
+  CAF_CHECK_EQUAL(wire::status({22, 20, 2, 64, 0, 32, 5, time}),
+                  R"({"managers_used":22,"managers_max":20,"connections_used":2,"connections_max":64,)"
+                  R"("queue":{"used":0,"max":32},"grace":{"active":true,"extra":5,"until":1795293901263}})");
   CAF_CHECK_EQUAL(wire::refreshed(time), R"({"expires_at":1795293901263})");
   CAF_CHECK_EQUAL(wire::thread_detached(thread, "manager_failed"),
                   R"({"type":"notice","kind":"thread_detached","thread_id":"t1","reason":"manager_failed"})");
@@ -147,6 +151,42 @@ CAF_TEST(results_and_notices_have_the_fields_of_the_contract) {
   CAF_CHECK_EQUAL(wire::reply(-9007199254740992, "{}"), R"({"id":-9007199254740992,"result":{}})");
   CAF_CHECK_EQUAL(wire::reply(std::nullopt, command_error{error_code::bad_frame, "no \"type\"", {}, {}}),
                   R"({"error":{"code":"bad_frame","message":"no \"type\"","temporary":false}})");
+}
+
+CAF_TEST(a_user_near_the_limit_is_told_what_is_done_about_it) {
+  CAF_CHECK_EQUAL(wire::limit_warning(18, 20),
+                  R"({"type":"notice","kind":"limit_warning","managers_used":18,"managers_max":20})");
+  CAF_CHECK_EQUAL(wire::limit_degraded(21, 20, 5, time),
+                  R"({"type":"notice","kind":"limit_degraded","managers_used":21,"managers_max":20,"extra":5,)"
+                  R"("until":1795293901263})");
+  CAF_CHECK_EQUAL(wire::queued(thread, 1), R"({"type":"notice","kind":"queued","thread_id":"t1","position":1})");
+  CAF_CHECK_EQUAL(wire::queued(thread, 32), R"({"type":"notice","kind":"queued","thread_id":"t1","position":32})");
+}
+
+CAF_TEST(an_evicted_thread_is_told_why_at_which_level_and_until_when_it_may_come_back) {
+  eviction what{manager, thread, {}, cleanup_level::moderate, eviction_reason::idle, {}};
+  CAF_CHECK_EQUAL(wire::manager_evicted(what, time),
+                  R"({"type":"notice","kind":"manager_evicted","thread_id":"t1","manager_id":")" + at
+                      + R"(d","level":"moderate","reason":"idle","resume_until":1795293901263})");
+  what.level = cleanup_level::aggressive;
+  what.reason = eviction_reason::zombie;
+  what.evidence = {finding::silent, finding::hung};
+  CAF_CHECK_EQUAL(wire::manager_evicted(what, time),
+                  R"({"type":"notice","kind":"manager_evicted","thread_id":"t1","manager_id":")" + at
+                      + R"(d","level":"aggressive","reason":"zombie","evidence":["silent","hung"],)"
+                        R"("resume_until":1795293901263})");
+}
+
+CAF_TEST(a_socket_that_was_opened_for_one_thread_is_greeted_with_it) {
+  const wire::greeting greeting{connection_id{id('c')}, {"ada"}, "pro", 0, 20, 25s, 10s, 2s};
+  const auto connected = wire::connected(greeting);
+  const auto opened = wire::opened(thread, manager, "k3Jq", 9);
+  const auto expected = connected.substr(0, connected.size() - 1) + R"(,"thread":)" + opened + "}";
+  CAF_CHECK_EQUAL(wire::connected(wire_greeting{{}, {connected}}, opened), expected);
+  CAF_CHECK_EQUAL(wire::connected(wire_greeting{7, {connected}}, opened), R"({"id":7,"result":)" + expected + "}");
+  const auto tree = nlohmann::json::parse(expected);
+  CAF_CHECK_EQUAL(tree.at("type"), "connected");
+  CAF_CHECK_EQUAL(tree.at("thread").at("seq"), 9);
 }
 
 CAF_TEST(a_disconnect_says_whether_and_when_to_come_back) {

@@ -1,14 +1,14 @@
 #define CAF_SUITE simulation
 
 /// Users, managers, runs and the store under shuffled interleavings: clients that open, say, close, vanish and come
-/// back at random, managers that are killed, processes that are. `SIM_SEED=N` replays one seed.
+/// back at random, managers that are killed. `SIM_SEED=N` replays one seed, `SIM_SEEDS=N` runs the first N.
 
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <set>
 
 #include "tests/actors/fixture.hpp"
+#include "tests/simulation/seeds.hpp"
 
 using namespace gangway;
 using namespace gangway::test;
@@ -25,7 +25,7 @@ struct world : tree_fixture {
     bool gone = false;
   };
 
-  explicit world(std::uint64_t seed) : seed{seed}, random{seed} { services->rules.managers_max = 3; }
+  explicit world(std::uint64_t seed) : seed{seed}, random{seed} { rules.managers_max = 3; }
 
   int roll(int sides) { return std::uniform_int_distribution{0, sides - 1}(random); }
 
@@ -129,7 +129,7 @@ struct world : tree_fixture {
 
   /// Everything that was asked of a living connection is answered in the end, and no slot is held for nothing.
   void conclude() {
-    elapse(20s, 50ms);
+    elapse(rules.queue.timeout + 10s, 50ms);
     listen();
     for (const auto& who : visitors)
       if (!who.gone && !who.unanswered.empty())
@@ -138,7 +138,7 @@ struct world : tree_fixture {
       if (places.size() > 1) CAF_FAIL("seed " << seed << ": run " << run << " ended more than once");
     for (auto& who : visitors)
       if (!std::exchange(who.gone, true)) caf::anon_send(who.line.session->admitted_by, session_closed{who.line.id});
-    elapse(services->rules.linger * 2 + 30s, 5s);
+    elapse(rules.linger * 2 + rules.grace.duration + rules.grace.cooldown + 30s, 5s);
     const auto left = count();
     if (left.managers != 0 || left.users != 0 || left.connections != 0 || left.runs != 0)
       CAF_FAIL("seed " << seed << ": left over: " << left.managers << " managers, " << left.users << " users, "
@@ -173,10 +173,5 @@ struct world : tree_fixture {
 } // namespace
 
 CAF_TEST(every_frame_is_answered_once_and_every_event_comes_once_and_in_order_whatever_the_interleaving) {
-  if (const auto* replay = std::getenv("SIM_SEED")) {
-    world{std::stoull(replay)}.run(400);
-    return;
-  }
-  for (std::uint64_t seed = 1; seed <= 100; ++seed)
-    world{seed}.run(400);
+  for_each_seed([](std::uint64_t seed) { world{seed}.run(400); });
 }

@@ -72,5 +72,6 @@ struct opened_engine : engine_fixture {
 
 } // namespace gangway::store_tests
 
+#include "tests/store/engine_decisions.hpp"
 #include "tests/store/engine_reading.hpp"
 #include "tests/store/engine_writing.hpp"

@@ -74,6 +74,18 @@ inline get_threads threads_of(const std::string& user, std::uint32_t limit = 50,
   return {{user}, limit, before};
 }
 
+inline record_decision decided(const std::string& user, utc_time time, std::vector<std::string> subjects,
+                               std::string body) {
+  return {decision_id::make(), {user}, time, std::move(subjects), {std::move(body)}};
+}
+
+inline std::vector<std::string> bodies(const decisions_page& page) {
+  std::vector<std::string> result;
+  for (const auto& body : page.decisions)
+    result.push_back(body.value);
+  return result;
+}
+
 inline std::vector<sequence> sequences(const std::vector<message_record>& messages) {
   std::vector<sequence> result;
   for (const auto& message : messages)

@@ -4,6 +4,9 @@
 
 #include <future>
 #include <queue>
+#include <utility>
+
+#include <unistd.h>
 
 #include <caf/all.hpp>
 #include <caf/test/unit_test.hpp>
@@ -62,6 +65,7 @@ public:
   std::variant<events_appended, append_refusal> append(const append_events& what) override {
     return real_->append(what);
   }
+  void record(const record_decision& what) override { real_->record(what); }
 
 private:
   std::unique_ptr<log_writer> real_;
@@ -76,9 +80,38 @@ public:
   threads_page threads(const get_threads&) override { fail(); }
   message_found find(const find_message&) override { fail(); }
   messages_page search(const search_messages&) override { fail(); }
+  decisions_page decisions(const get_decisions&) override { fail(); }
 
 private:
   [[noreturn]] static void fail() { throw storage_error{"the disk is gone"}; }
+};
+
+/// What is logged as long as this lives.
+class logged_lines {
+public:
+  logged_lines() {
+    if (::pipe(ends_) != 0) CAF_FAIL("no pipe");
+    log::start({.format = log::format::json, .descriptor = ends_[1]});
+  }
+
+  ~logged_lines() {
+    if (ends_[1] >= 0) take();
+    ::close(ends_[0]);
+  }
+
+  /// Ends the log and returns it. A test writes less than a pipe holds.
+  std::string take() {
+    log::stop();
+    ::close(std::exchange(ends_[1], -1));
+    std::string result;
+    char buffer[4096];
+    for (ssize_t count = 0; (count = ::read(ends_[0], buffer, sizeof buffer)) > 0;)
+      result.append(buffer, static_cast<std::size_t>(count));
+    return result;
+  }
+
+private:
+  int ends_[2]{-1, -1};
 };
 
 struct actor_fixture {
@@ -242,6 +275,75 @@ CAF_TEST(a_retired_store_has_written_what_it_was_given) {
   CAF_CHECK(ask<log_read>(reader, read_log{log.log, 0, 100})->complete);
 }
 
+// -- decisions -----------------------------------------------------------------------------------
+
+CAF_TEST(a_decision_is_written_though_nobody_waits_for_it_and_costs_no_sync) {
+  start();
+  self->send(writer, decided("ann", at(1), {"m1"}, "1"));
+  self->send(writer, retire{});
+  self->wait_for(writer);
+  CAF_CHECK_EQUAL(watching->transactions, 1);
+  CAF_CHECK_EQUAL(watching->durable_ones, 0);
+  CAF_CHECK(bodies(*ask<decisions_page>(reader, get_decisions{.subject = "m1"})) == (std::vector<std::string>{"1"}));
+}
+
+CAF_TEST(decisions_join_the_batch_of_the_others) {
+  watching->first_commit.emplace();
+  start();
+  self->send(writer, open_log{{"ann"}, {"t1"}, at(0)});
+  watching->first_commit->reached.get_future().wait();
+  self->send(writer, decided("ann", at(1), {"m1"}, "1"));
+  self->send(writer, one({1, 1, {}, 0}, 1, true));
+  self->send(writer, decided("ann", at(2), {"m1"}, "2"));
+  watching->first_commit->opened.set_value();
+  self->receive([](const log_opened&) {});
+  self->receive([](const events_appended& answer) { CAF_CHECK_EQUAL(answer.last, 1u); });
+  CAF_CHECK_EQUAL(watching->transactions, 2);
+  CAF_CHECK_EQUAL(watching->durable_ones, 1);
+  CAF_CHECK(bodies(*ask<decisions_page>(reader, get_decisions{})) == (std::vector<std::string>{"2", "1"}));
+}
+
+CAF_TEST(big_decisions_bound_their_batch_too) {
+  watching->first_commit.emplace();
+  start();
+  self->send(writer, open_log{{"ann"}, {"t1"}, at(0)});
+  watching->first_commit->reached.get_future().wait();
+  for (int i = 0; i < 5; ++i)
+    self->send(writer, decided("ann", at(i), {}, std::string(2 * 1024 * 1024, 'x')));
+  self->send(writer, retire{});
+  watching->first_commit->opened.set_value();
+  self->wait_for(writer);
+  CAF_CHECK_EQUAL(watching->transactions, 4);
+}
+
+CAF_TEST(a_decision_that_cannot_be_written_is_logged_and_dropped_and_disturbs_nobody_else) {
+  logged_lines lines;
+  watching->first_commit.emplace();
+  start();
+  self->send(writer, open_log{{"ann"}, {"t1"}, at(0)});
+  watching->first_commit->reached.get_future().wait();
+  const auto lost = decided("ann", at(1), {"m1"}, R"("the text of it")");
+  self->send(writer, lost);
+  self->send(writer, one({1, 1, {}, 0}, 1));
+  // The first commit, both together, the decision alone, the append alone.
+  for (const auto full : {false, true, true, false})
+    watching->disk_full.push(full);
+  watching->first_commit->opened.set_value();
+  self->receive([](const log_opened&) {});
+  self->receive([](const events_appended& answer) { CAF_CHECK_EQUAL(answer.last, 1u); });
+  CAF_CHECK(ask<decisions_page>(reader, get_decisions{})->decisions.empty());
+  self->send(writer, decided("ann", at(2), {"m1"}, "next"));
+  self->send(writer, retire{});
+  self->wait_for(writer);
+  CAF_CHECK(bodies(*ask<decisions_page>(reader, get_decisions{})) == (std::vector<std::string>{"next"}));
+  const auto text = lines.take();
+  CAF_CHECK_NOT_EQUAL(text.find(to_string(lost.id)), std::string::npos);
+  CAF_CHECK_NOT_EQUAL(text.find("\"severity\":\"WARNING\""), std::string::npos);
+  CAF_CHECK_EQUAL(text.find("the text of it"), std::string::npos);
+}
+
+// -- reading -------------------------------------------------------------------------------------
+
 CAF_TEST(what_cannot_be_read_is_answered_as_unavailable_each_time) {
   start();
   const auto blind = system.spawn<caf::detached>(store_reader, std::unique_ptr<log_reader>{new blind_reader});
@@ -251,6 +353,7 @@ CAF_TEST(what_cannot_be_read_is_answered_as_unavailable_each_time) {
     CAF_CHECK(ask<threads_page>(blind, threads_of("ann")).error() == errc::store_unavailable);
     CAF_CHECK(ask<message_found>(blind, find_message{1, "c1"}).error() == errc::store_unavailable);
     CAF_CHECK(ask<messages_page>(blind, search_messages{1, "x"}).error() == errc::store_unavailable);
+    CAF_CHECK(ask<decisions_page>(blind, get_decisions{}).error() == errc::store_unavailable);
   }
   self->send_exit(blind, caf::exit_reason::kill);
 }

@@ -1,0 +1,69 @@
+#include "actors/counting.hpp"
+
+#include <array>
+
+namespace gangway {
+
+namespace {
+
+/// One number of which each user has its own, and everybody the sum.
+struct counted_number {
+  std::uint32_t user_counted::*of_one;
+  std::uint64_t tally::*of_all;
+};
+
+constexpr std::array numbers{
+    counted_number{&user_counted::connections, &tally::connections},
+    counted_number{&user_counted::managers, &tally::managers},
+    counted_number{&user_counted::runs, &tally::runs},
+    counted_number{&user_counted::opening, &tally::opening},
+    counted_number{&user_counted::zombies, &tally::zombies},
+    counted_number{&user_counted::retiring, &tally::retiring},
+    counted_number{&user_counted::leaked, &tally::leaked},
+    counted_number{&user_counted::waiting, &tally::waiting},
+    counted_number{&user_counted::graces, &tally::graces},
+};
+
+static_assert(sizeof(user_counted) == numbers.size() * sizeof(std::uint32_t), "a number of a user is not summed up");
+
+template <class Enumerator>
+constexpr std::size_t place(Enumerator value) {
+  return static_cast<std::size_t>(value);
+}
+
+} // namespace
+
+void recount(tally& sum, tier of, const user_counted& before, const user_counted& after) {
+  for (const auto& number : numbers)
+    sum.*number.of_all = sum.*number.of_all - before.*number.of_one + after.*number.of_one;
+  auto& connections = sum.connections_by_tier[place(of)];
+  connections = connections - before.connections + after.connections;
+}
+
+void add(tally& sum, const tally& part) {
+  sum.users += part.users;
+  for (const auto& number : numbers)
+    sum.*number.of_all += part.*number.of_all;
+  for (std::size_t i = 0; i < tiers; ++i)
+    sum.connections_by_tier[i] += part.connections_by_tier[i];
+}
+
+void count(measures& sum, const admission_ended& report) {
+  sum.admission_time[place(report.outcome)].observe(report.took);
+  if (report.outcome == admission_outcome::queued) sum.queue_time.observe(report.took);
+}
+
+void count(measures& sum, const probe_ended& report) {
+  for (std::size_t i = 0; i < probe_results; ++i)
+    sum.probes[i] += report.results[i];
+}
+
+void count(measures& sum, const cleanup_ended& report) {
+  ++sum.cleanups[place(report.scope)][place(report.level)][place(report.outcome)];
+  sum.cleanup_time.observe(report.took);
+  for (std::size_t level = 0; level < cleanup_levels; ++level)
+    for (std::size_t reason = 0; reason < eviction_reasons; ++reason)
+      sum.evictions[level][reason] += report.evictions[level][reason];
+}
+
+} // namespace gangway

@@ -1,0 +1,203 @@
+/// The manager's attachments: who has the thread open, how far each has come, and what each is answered.
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "actors/errors.hpp"
+#include "actors/manager.hpp"
+#include "protocol/wire.hpp"
+
+namespace gangway {
+
+// -- answers -------------------------------------------------------------------------------------
+
+attachment* manager_state::find(const connection_id& connection) {
+  auto found = std::find_if(attachments_.begin(), attachments_.end(),
+                            [&](const attachment& known) { return known.connection == connection; });
+  return found == attachments_.end() ? nullptr : &*found;
+}
+
+void manager_state::asked(const request_origin& origin) {
+  if (auto* from = find(origin.connection)) ++from->asked;
+}
+
+// Every frame comes to this once, when it is answered; a connection that has left is forgotten with its last answer.
+void manager_state::finish(const request_origin& origin) {
+  auto* from = find(origin.connection);
+  self_->send(owner_, frame_handled{identity_.manager, origin, from != nullptr && from->open, from != nullptr});
+  if (from == nullptr) return;
+  --from->asked;
+  if (from->asked == 0 && (from->leaving || !from->open))
+    std::erase_if(attachments_, [&](const attachment& known) { return known.connection == origin.connection; });
+}
+
+void manager_state::answer(const request_origin& origin, const std::string& result) {
+  if (auto* to = find(origin.connection); to && origin.request) to->link.send(wire::reply(*origin.request, result));
+  finish(origin);
+}
+
+// A socket that waits for its one thread is told by its end.
+void manager_state::refuse(const request_origin& origin, const command_error& error) {
+  auto* to = find(origin.connection);
+  if (to && origin.request)
+    to->link.send(wire::reply(origin.request, error));
+  else if (to && to->greeting)
+    to->link.close(to_close_reason(error));
+  finish(origin);
+}
+
+// -- connections ---------------------------------------------------------------------------------
+
+void manager_state::on_attach(const attach& order) {
+  auto* to = find(order.origin.connection);
+  if (to == nullptr)
+    to = &attachments_.emplace_back(attachment{.connection = order.origin.connection, .link = order.link});
+  ++to->asked;
+  to->leaving = false;
+  to->waiting = true;
+  to->changed = self_->clock().now();
+  if (order.greeting) to->greeting = std::make_unique<wire_greeting>(*order.greeting);
+  const auto turn = ++to->turn;
+  const auto& position = order.position;
+  if (position && position->epoch == epoch_ && position->after <= committed_)
+    resume(order.origin, turn, position->after);
+  else
+    send_snapshot(order.origin, turn);
+}
+
+// What it asked for is still answered: a thread may be closed right behind a message.
+void manager_state::on_detach(const detach& order) {
+  auto* from = find(order.connection);
+  if (from == nullptr) return;
+  from->leaving = true;
+  from->open = false;
+  from->changed = self_->clock().now();
+  if (from->asked == 0)
+    std::erase_if(attachments_, [&](const attachment& known) { return known.connection == order.connection; });
+}
+
+void manager_state::on_acknowledge(const acknowledge& report) {
+  if (auto* from = find(report.connection)) from->acknowledged = std::min(report.seq, from->position);
+}
+
+// Returns the attachment that was opened in that turn, or nothing; then the open has been answered.
+attachment* manager_state::find_turn(const request_origin& origin, std::uint64_t turn) {
+  auto* to = find(origin.connection);
+  if (to != nullptr && to->turn == turn && !to->leaving && !retiring_) return to;
+  refuse(origin, {error_code::not_open, "the thread was closed or opened again before it was open", {}, {}});
+  return nullptr;
+}
+
+void manager_state::resume(const request_origin& origin, std::uint64_t turn, sequence after) {
+  if (window_.covers(after)) {
+    greet(origin, turn, after, wire::opened(identity_.thread, identity_.manager, epoch_, committed_));
+    return;
+  }
+  const auto last = committed_;
+  self_->request(services_->reader, caf::infinite, read_log{log_, after, last})
+      .then(
+          [=, this](const log_read& read) {
+            if (!read.complete) return send_snapshot(origin, turn);
+            auto* to = find_turn(origin, turn);
+            if (to == nullptr) return;
+            to->open = true;
+            const auto opened = wire::opened(identity_.thread, identity_.manager, epoch_, last);
+            send_opened(*to, origin, opened);
+            for (const auto& event : read.events)
+              to->link.send(wire::event(identity_.thread, epoch_, event));
+            to->position = last;
+            to->waiting = false;
+            catch_up(*to);
+            finish(origin);
+          },
+          [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
+}
+
+void manager_state::send_snapshot(const request_origin& origin, std::uint64_t turn) {
+  thread_snapshot snapshot;
+  if (run_) snapshot.run = run_->progress;
+  const auto last = committed_;
+  if (last == 0) {
+    greet(origin, turn, 0, wire::opened(identity_.thread, identity_.manager, epoch_, 0, snapshot));
+    return;
+  }
+  self_->request(services_->reader, caf::infinite, get_messages{.log = log_, .before = last + 1})
+      .then(
+          [=, this](const messages_page& page) mutable {
+            snapshot.messages = page.messages;
+            greet(origin, turn, last, wire::opened(identity_.thread, identity_.manager, epoch_, last, snapshot));
+          },
+          [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
+}
+
+void manager_state::send_opened(attachment& to, const request_origin& origin, const std::string& opened) {
+  if (const auto greeting = std::exchange(to.greeting, nullptr))
+    to.link.send(wire::connected(*greeting, opened));
+  else if (origin.request)
+    to.link.send(wire::reply(*origin.request, opened));
+}
+
+void manager_state::greet(const request_origin& origin, std::uint64_t turn, sequence position,
+                          const std::string& opened) {
+  auto* to = find_turn(origin, turn);
+  if (to == nullptr) return;
+  to->open = true;
+  send_opened(*to, origin, opened);
+  to->position = position;
+  to->waiting = false;
+  catch_up(*to);
+  finish(origin);
+}
+
+// A connection that had the thread open before goes on where it was; another one has not got it.
+void manager_state::refuse_open(const request_origin& origin, std::uint64_t turn, const caf::error& reason) {
+  auto* to = find_turn(origin, turn);
+  if (to == nullptr) return;
+  to->waiting = false;
+  if (to->open) catch_up(*to);
+  refuse(origin, to_command_error(reason));
+}
+
+void manager_state::catch_up(attachment& to) {
+  if (!to.open || to.leaving || to.waiting || to.position >= committed_) return;
+  if (window_.covers(to.position)) {
+    while (to.position < committed_)
+      to.link.send(window_.at(++to.position));
+    return;
+  }
+  // Page by page: what is behind the window is bounded in number, and each page is behind the one before.
+  to.waiting = true;
+  to.changed = self_->clock().now();
+  read_log page{log_, to.position, std::min(committed_, to.position + event_window::frames_max)};
+  page.bytes_max = std::numeric_limits<std::size_t>::max();
+  const auto turn = to.turn;
+  self_->request(services_->reader, caf::infinite, page)
+      .then(
+          [this, turn, connection = to.connection](const log_read& read) {
+            auto* known = find(connection);
+            if (known == nullptr || known->turn != turn) return;
+            if (!read.complete) return fail(errc::sequence_gap);
+            for (const auto& event : read.events) {
+              known->link.send(wire::event(identity_.thread, epoch_, event));
+              known->position = event.seq;
+            }
+            known->waiting = false;
+            catch_up(*known);
+          },
+          [this, turn, connection = to.connection](caf::error& reason) {
+            if (auto* known = find(connection); known != nullptr && known->turn == turn) known->waiting = false;
+            put_off(reason);
+          });
+}
+
+void manager_state::on_read_history(const read_history& command) {
+  asked(command.origin);
+  get_messages question{.log = log_, .limit = command.limit};
+  if (command.before) question.before = *command.before;
+  self_->request(services_->reader, caf::infinite, question)
+      .then([origin = command.origin, this](const messages_page& page) { answer(origin, wire::history(page)); },
+            [origin = command.origin, this](caf::error& reason) { refuse(origin, to_command_error(reason)); });
+}
+
+} // namespace gangway

@@ -1,0 +1,256 @@
+/// The user actor's line: who waits for a slot, who gets one that became free, and what is left when nobody could go.
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "actors/user.hpp"
+#include "protocol/json.hpp"
+#include "protocol/wire.hpp"
+
+namespace gangway {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+milliseconds milliseconds_between(steady_time from, steady_time to) {
+  return std::chrono::duration_cast<milliseconds>(to - from);
+}
+
+std::chrono::microseconds microseconds_between(steady_time from, steady_time to) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
+}
+
+std::uint32_t total_evicted(const std::vector<cleanup_attempt>& attempts) {
+  std::uint32_t result = 0;
+  for (const auto& attempt : attempts)
+    result += attempt.evicted;
+  return result;
+}
+
+std::string summary_of(const std::vector<cleanup_attempt>& attempts) {
+  std::string result;
+  for (const auto& attempt : attempts) {
+    if (!result.empty()) result += ", ";
+    result.append(to_string(attempt.level)) +=
+        ": " + std::to_string(attempt.evicted) + " of " + std::to_string(attempt.candidates);
+  }
+  return result.empty() ? "none" : result;
+}
+
+json_text details_of(const std::vector<cleanup_attempt>& attempts, std::uint32_t current) {
+  std::string list = "[";
+  for (const auto& attempt : attempts) {
+    if (list.size() > 1) list += ',';
+    json::object one;
+    one.text("level", to_string(attempt.level)).number("candidates", attempt.candidates);
+    list += one.number("evicted", attempt.evicted).take();
+  }
+  json::object out;
+  out.raw("attempts", list += ']').number("total_cleaned", total_evicted(attempts));
+  return {out.number("current", current).take()};
+}
+
+grace_terms terms_of(const grace_rules& rules) { return {rules.extra, rules.duration, rules.cooldown}; }
+
+} // namespace
+
+std::uint32_t user_state::limit_now() const {
+  return rules().managers_max + extra_allowed(grace_, terms_of(rules().grace), now());
+}
+
+// -- the line ------------------------------------------------------------------------------------
+
+bool user_state::is_tombstoned(const thread_id& thread) const {
+  const auto time = now();
+  return std::any_of(tombstones_.begin(), tombstones_.end(),
+                     [&](const tombstone& one) { return one.thread == thread && one.resume_until > time; });
+}
+
+std::size_t user_state::waiting_threads(bool after_eviction) const {
+  std::set<thread_id> result;
+  for (const auto& waiting : line_)
+    if (waiting.after_eviction == after_eviction) result.insert(waiting.thread);
+  return result.size();
+}
+
+// While room is made any number may hope, within reason; once that has failed, as many as the queue holds.
+std::uint32_t user_state::line_max() const {
+  const auto settled =
+      std::count_if(line_.begin(), line_.end(), [](const auto& known) { return known.until.has_value(); });
+  const auto max = rules().queue.max;
+  return max > 0 && settled >= max ? max : rules().managers_max + max;
+}
+
+// The whole ladder was climbed for nothing a moment ago, and still nobody can go.
+bool user_state::is_in_vain() const {
+  const auto time = now();
+  if (time >= retry_not_before_) return false;
+  const auto all = roster(time);
+  return std::none_of(all.begin(), all.end(), [&](const candidate& one) {
+    return may_evict(one, rules().cleanup.max_level, time, rules().cleanup.idle_after).has_value();
+  });
+}
+
+void user_state::wait_in_line(waiting_open request) {
+  line_.push_back(std::move(request));
+  report_count();
+  // What runs for nobody in particular ends here; an order is carried out first, as it was promised.
+  if (cleanup_ && cleanup_->record.scope == cleanup_scope::request)
+    cleanup_->has_news = true;
+  else if (cleanup_ && cleanup_->record.scope <= cleanup_scope::surplus)
+    finish_cleanup();
+  else if (!cleanup_ && is_in_vain())
+    degrade();
+  else if (!cleanup_)
+    begin_cleanup(cleanup_scope::request, rules().cleanup.max_level);
+}
+
+// The head first; but whoever may not evict anybody does not take the slot that somebody was evicted for.
+void user_state::serve_line() {
+  if (line_.empty() || retiring_) return;
+  while (!line_.empty()) {
+    const auto used = slots_used();
+    const auto limit = limit_now();
+    if (used >= limit || slots_ending() >= 2 * limit) break;
+    const bool is_short = limit - used <= waiting_threads(false);
+    const auto next = std::find_if(line_.begin(), line_.end(),
+                                   [&](const waiting_open& waiting) { return !waiting.after_eviction || !is_short; });
+    if (next == line_.end()) break;
+    const auto thread = next->thread;
+    std::vector<waiting_open> served;
+    std::erase_if(line_, [&](const waiting_open& waiting) {
+      if (waiting.thread != thread) return false;
+      served.push_back(waiting);
+      return true;
+    });
+    auto* which = find_usable(thread);
+    if (which == nullptr) which = &reserve(thread);
+    const auto time = now();
+    for (const auto& waiting : served) {
+      const auto outcome = waiting.until                  ? admission_outcome::queued
+                           : used >= rules().managers_max ? admission_outcome::grace
+                                                          : admission_outcome::cleaned;
+      self_->send(directory_, admission_ended{outcome, microseconds_between(waiting.since, time)});
+      take_seat(*which, waiting.origin, waiting.position);
+    }
+  }
+  report_count();
+  tell_positions();
+}
+
+void user_state::tell_positions() {
+  for (std::size_t i = 0; i < line_.size(); ++i) {
+    auto& waiting = line_[i];
+    if (!waiting.until || waiting.told == i + 1) continue;
+    waiting.told = i + 1;
+    if (auto* to = find(waiting.origin.connection)) to->link.send(wire::queued(waiting.thread, waiting.told));
+  }
+}
+
+// Something has changed: perhaps there is room now for those who wait, or somebody of a surplus can go.
+void user_state::reconsider() {
+  if (cleanup_ || retiring_) return;
+  serve_line();
+  if (is_in_vain()) return;
+  if (!line_.empty())
+    begin_cleanup(cleanup_scope::request, rules().cleanup.max_level);
+  else if (slots_used() > limit_now())
+    begin_cleanup(cleanup_scope::surplus, rules().cleanup.max_level);
+}
+
+// -- when nobody could go ------------------------------------------------------------------------
+
+void user_state::degrade() {
+  if (waiting_threads(false) > 0 && slots_used() >= limit_now()) {
+    const auto time = now();
+    const auto terms = terms_of(rules().grace);
+    if (const auto begun = services_->decisions.begin_grace(grace_, terms, pressed_, time)) {
+      grace_ = *begun;
+      const auto until = utc_now() + milliseconds_between(time, *grace_.until);
+      log::warning("a user may exceed its limit for a while", {{"user_id", user_.value}, {"extra", terms.extra}});
+      tell_everybody(wire::limit_degraded(slots_used(), rules().managers_max, terms.extra, until));
+      serve_line();
+    }
+  }
+  queue_rest();
+  schedule_patience();
+}
+
+void user_state::queue_rest() {
+  const auto max = rules().queue.max;
+  std::vector<request_origin> refused;
+  while (line_.size() > max) {
+    refused.push_back(line_.back().origin);
+    line_.pop_back();
+  }
+  const auto until = now() + rules().queue.timeout;
+  for (auto& waiting : line_)
+    if (!waiting.until) waiting.until = until;
+  for (const auto& origin : refused) {
+    refuse(origin, limit_error(max == 0 ? error_code::manager_limit : error_code::queue_full));
+    self_->send(directory_, admission_ended{admission_outcome::refused, {}});
+  }
+  report_count();
+  tell_positions();
+}
+
+void user_state::schedule_patience() {
+  const auto time = now();
+  std::optional<steady_time> first;
+  const auto consider = [&](std::optional<steady_time> when) {
+    if (when && *when > time) first = std::min(first.value_or(*when), *when);
+  };
+  consider(grace_.until);
+  for (const auto& waiting : line_)
+    consider(waiting.until);
+  if (!first || (patience_due_ && *patience_due_ <= *first)) return;
+  patience_due_ = first;
+  self_->delayed_send(self_, milliseconds_between(time, *first) + milliseconds{1}, patience_tick{});
+}
+
+void user_state::on_patience(const patience_tick&) {
+  const auto time = now();
+  patience_due_.reset();
+  std::vector<waiting_open> late;
+  std::erase_if(line_, [&](const waiting_open& waiting) {
+    if (!waiting.until || *waiting.until > time) return false;
+    late.push_back(waiting);
+    return true;
+  });
+  for (const auto& waiting : late) {
+    refuse(waiting.origin, limit_error(waiting.after_eviction ? error_code::queue_timeout : error_code::manager_limit));
+    self_->send(directory_, admission_ended{admission_outcome::refused, microseconds_between(waiting.since, time)});
+  }
+  report_count();
+  tell_positions();
+  reconsider();
+  schedule_patience();
+}
+
+command_error user_state::limit_error(error_code code) const {
+  const auto current = slots_used();
+  const auto max = std::to_string(rules().managers_max);
+  const auto wait = rules().queue.timeout.count() > 0 ? rules().queue.timeout : rules().linger;
+  static const std::vector<cleanup_attempt> none;
+  const auto& attempts = cleanup_ ? cleanup_->record.attempts : last_cleanup_ ? last_cleanup_->attempts : none;
+  if (code == error_code::queue_timeout)
+    return {code,
+            "this thread was evicted a moment ago and may come back by itself into a free slot only; none of " + max
+                + " became free in time",
+            wait, details_of(attempts, current)};
+  auto summary = summary_of(attempts);
+  if (rules().cleanup.max_level < cleanup_level::force)
+    summary += "; " + std::string{to_string(rules().cleanup.max_level)} + " is the highest level for tier "
+               + std::string{to_string(tier_)};
+  return {code,
+          "User " + user_.value + " has reached the maximum number of WebSocket managers (" + max
+              + "). Graduated emergency cleanup attempted through all levels but limit still exceeded. Cleanup "
+                "attempts made: "
+              + summary + " (total cleaned: " + std::to_string(total_evicted(attempts))
+              + "). Current count: " + std::to_string(current) + ".",
+          wait, details_of(attempts, current)};
+}
+
+} // namespace gangway
