@@ -61,9 +61,9 @@ void user_state::on_link_observed(const link_observed& report) {
       if (one.connection == report.connection) one.known.seen = report.seen;
     look_at_probe();
   }
-  // What the kernel shows needs no second ping.
+  // What the kernel shows needs no second silence: it has sent our ping again and again for half of the timeout.
   const connection_probe known{false, 1, report.seen};
-  if (services_->decisions.judge_connection(known, false, rules().heartbeat.timeout) == finding::unreachable)
+  if (services_->decisions.judge_connection(known, false, rules().heartbeat.timeout / 2) == finding::unreachable)
     end_connection(report.connection, finding::unreachable);
 }
 
@@ -269,7 +269,7 @@ void user_state::look_at_probe() {
     if (const auto* which = find(manager); which != nullptr && which->in_use())
       open += which->answered_probe < probe_->turn;
   for (auto& one : probe_->connections) {
-    const auto evidence = services_->decisions.judge_connection(one.known, false, rules().cleanup.probe_timeout);
+    const auto evidence = services_->decisions.judge_connection(one.known, false, rules().cleanup.probe_timeout / 2);
     if (auto* known = find(one.connection); known != nullptr && evidence) set_verdict(*known, evidence);
     open += !one.known.answered && !evidence;
   }

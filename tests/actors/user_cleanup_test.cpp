@@ -446,6 +446,16 @@ CAF_TEST(the_node_takes_those_that_its_level_may_and_no_others) {
   CAF_CHECK_EQUAL(used(ada), 2u);
 }
 
+CAF_TEST(the_node_goes_no_further_than_a_tier_allows_and_an_operator_may) {
+  rules.cleanup.max_level = cleanup_level::conservative;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 2);
+  elapse(rules.cleanup.idle_after + 1s, 10s);
+  CAF_CHECK_EQUAL(done(clean(ada, {cleanup_scope::node, cleanup_level::moderate, 1, false}).made), "");
+  CAF_CHECK_EQUAL(done(clean(ada, {cleanup_scope::manual, cleanup_level::moderate, 1, false}).made),
+                  "t1 moderate idle");
+}
+
 // The one behind the first order began when a request ended that, and the request was forgotten behind it.
 CAF_TEST(a_request_goes_before_the_orders_that_wait) {
   auto quiet = connect("ada");

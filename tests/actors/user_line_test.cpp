@@ -286,6 +286,38 @@ CAF_TEST(who_waits_is_served_when_a_run_ends_that_kept_its_manager) {
   CAF_CHECK(ada.take_reply(request).contains("result"));
 }
 
+// Every request climbed it again, and a client that asks all day kept everybody busy with looking for nothing.
+CAF_TEST(a_ladder_that_was_climbed_for_nothing_is_not_climbed_again_at_once) {
+  rules.managers_max = 2;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 2);
+  ask_for(ada, "t3");
+  CAF_CHECK_EQUAL(counted(cleanup_scope::request), 1u);
+  const auto request = ask_for(ada, "t4");
+  CAF_CHECK_EQUAL(positions(ada), "t3: 1, t4: 2");
+  CAF_CHECK_EQUAL(counted(cleanup_scope::request), 1u);
+  elapse(rules.heartbeat.timeout - 20ms, 10ms);
+  ask_for(ada, "t5");
+  CAF_CHECK_EQUAL(counted(cleanup_scope::request), 1u);
+  elapse(20ms, 1ms);
+  ask_for(ada, "t6");
+  CAF_CHECK_EQUAL(counted(cleanup_scope::request), 2u);
+  CAF_CHECK(ada.take_reply(request).is_null());
+}
+
+CAF_TEST(a_ladder_that_was_climbed_for_nothing_is_climbed_again_when_somebody_can_go) {
+  rules.managers_max = 2;
+  auto ada = arrive("ada");
+  auto too = arrive("ada");
+  open_threads(ada, 1, 1);
+  open_threads(too, 2, 2);
+  const auto request = ask_for(ada, "t3");
+  CAF_CHECK(ada.take_reply(request).is_null());
+  too.vanish();
+  CAF_CHECK(ada.take_reply(request).contains("result"));
+  CAF_CHECK_EQUAL(counted(cleanup_scope::request), 2u);
+}
+
 // -- the refusal ---------------------------------------------------------------------------------
 
 CAF_TEST(the_refusal_says_in_the_words_of_the_contract_what_was_tried) {

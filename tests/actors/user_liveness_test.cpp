@@ -322,14 +322,30 @@ CAF_TEST(probes_are_counted_by_how_they_end) {
   CAF_CHECK_EQUAL(counted(probe_result::alive), alive + 1u); // its manager
 }
 
+// Its manager had been asked before, and its answer still had the connection.
+CAF_TEST(a_connection_that_leaves_while_its_manager_is_asked_makes_no_mismatch) {
+  auto ada = arrive("ada");
+  auto too = arrive("ada");
+  open_threads(ada, 1, 1);
+  open_threads(too, 1, 1);
+  caf::anon_send(ada.session->admitted_by, clean_up{cleanup_scope::manual, cleanup_level::aggressive, 1, false});
+  const auto before = ada.session->pings.size();
+  while (ada.session->pings.size() == before)
+    sched.run_once();
+  too.whisper({{"type", "thread.close"}, {"thread_id", "t1"}});
+  settle();
+  CAF_CHECK_EQUAL(manager_of(ada, "t1").connections.size(), 1u);
+  CAF_CHECK_EQUAL(words(zombies_of(ada)), "");
+}
+
 // -- what kernels and queues show ----------------------------------------------------------------
 
 CAF_TEST(a_link_that_is_down_for_the_timeout_ends_its_connection_without_another_ping) {
   auto down = arrive("ada");
   open_threads(down, 1, 1);
-  see(down, link_down(rules.heartbeat.timeout - 1ms));
+  see(down, link_down(rules.heartbeat.timeout / 2 - 1ms));
   CAF_CHECK(down.session->closed.empty());
-  see(down, link_down(rules.heartbeat.timeout));
+  see(down, link_down(rules.heartbeat.timeout / 2));
   CAF_REQUIRE_EQUAL(down.session->closed.size(), 1u);
   CAF_CHECK(down.session->closed[0].code == close_code::no_pong);
   const auto made = decisions({.subject = to_string(down.id)});
@@ -347,6 +363,32 @@ CAF_TEST(a_queue_that_does_not_drain_is_evidence_when_the_probe_is_over) {
   CAF_CHECK(ada.take_reply(request).is_null());
   elapse(1500ms, 1ms);
   CAF_CHECK_EQUAL(words(evictions_of(quiet)), "t1 aggressive zombie stalled");
+}
+
+CAF_TEST(silence_behind_a_queue_that_moves_is_no_evidence_because_our_pings_wait_in_it) {
+  auto [quiet, ada, request] = begin_probe();
+  link_observation seen;
+  seen.queued_bytes = 100'000;
+  seen.stalled_for = 749ms;
+  see(quiet, seen);
+  elapse(1500ms, 1ms);
+  CAF_CHECK_EQUAL(words(evictions_of(quiet)), "t1 force least_recently_useful");
+}
+
+CAF_TEST(a_slow_reader_is_not_closed_as_silent_while_its_queue_moves_and_is_when_it_stands) {
+  rules.heartbeat = {25s, 10s};
+  for (const auto stalled_for : {4999ms, 5000ms}) {
+    auto slow = connect("ada-" + std::to_string(stalled_for.count()));
+    link_observation seen;
+    seen.queued_bytes = 100'000;
+    seen.stalled_for = stalled_for;
+    for (std::size_t answered = 0, second = 0; second < 60 && slow.session->closed.empty(); ++second) {
+      elapse(1s, 50ms);
+      if (slow.session->pings.size() > answered) see(slow, seen);
+      answered = slow.session->pings.size();
+    }
+    CAF_CHECK_EQUAL(slow.session->closed.size(), stalled_for == 5000ms ? 1u : 0u);
+  }
 }
 
 CAF_TEST(silence_while_its_session_does_not_read_is_no_evidence) {
@@ -378,7 +420,10 @@ CAF_TEST(a_manager_whose_last_connection_died_is_proven_dead_by_what_that_died_o
   elapse(36s, 50ms);
   CAF_REQUIRE_EQUAL(quiet.session->closed.size(), 1u);
   CAF_CHECK_EQUAL(words(zombies_of(ada)), "t1: silent");
-  ada.ask(open("t1")); // somebody came back
+  auto too = arrive("ada");
+  too.ask(open("t1")); // somebody came back
+  CAF_CHECK_EQUAL(words(zombies_of(ada)), "");
+  too.vanish(); // and left as one does
   CAF_CHECK_EQUAL(words(zombies_of(ada)), "");
 }
 

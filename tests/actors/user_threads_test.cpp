@@ -272,7 +272,7 @@ CAF_TEST(a_manager_that_survives_its_kill_is_counted_as_leaked_after_two_timeout
   CAF_CHECK_EQUAL(count().leaked, 0u);
   elapse(2ms, 1ms);
   CAF_CHECK_EQUAL(count().leaked, 1u);
-  CAF_CHECK_EQUAL(count().retiring, 0u);
+  CAF_CHECK_EQUAL(count().retiring, 1u);
   CAF_CHECK(report_of(ada).managers[0].phase == manager_phase::leaked);
   const auto made = decisions({.limit = 1});
   CAF_REQUIRE_EQUAL(made.size(), 1u);
@@ -314,6 +314,21 @@ CAF_TEST(one_limits_worth_of_leaks_makes_a_user_overloaded_and_one_less_does_not
   CAF_CHECK_EQUAL(error["temporary"], true);
   lift_blockade();
   CAF_CHECK(wait_for(ada, open("t5")).contains("result"));
+}
+
+CAF_TEST(a_crash_is_on_record_with_those_who_had_the_thread_open_and_an_orderly_end_is_not) {
+  makers["t1"] = crashing_manager;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 2);
+  close(ada, "t2");
+  CAF_CHECK(decisions().empty());
+  const auto manager = to_string(manager_of(ada, "t1").manager);
+  ada.say(message("t1", "crash"));
+  const auto made = decisions({.subject = manager});
+  CAF_REQUIRE_EQUAL(made.size(), 1u);
+  CAF_CHECK_EQUAL(made[0]["kind"], "manager_crashed");
+  CAF_CHECK_EQUAL(made[0]["evictions"][0]["connections"], json::array({to_string(ada.id)}));
+  CAF_CHECK_EQUAL(made[0]["evictions"][0]["evidence"], json::array({"crashed"}));
 }
 
 // -- what keeps a user from being forgotten ------------------------------------------------------
