@@ -20,6 +20,7 @@ from pathlib import Path
 import websockets
 
 PROGRAM = os.environ.get("GANGWAYD", str(Path(__file__).parents[2] / "build/release/gangwayd"))
+CTL = os.environ.get("GANGWAYCTL", str(Path(PROGRAM).with_name("gangwayctl")))
 SECRET = "a secret for the end-to-end tests only"
 PATIENCE = 20  # seconds for anything that should happen at once: a loaded machine is no failure
 ENDINGS = {"agent_completed", "agent_failed", "agent_cancelled"}
@@ -54,6 +55,9 @@ def free_ports(count):
 class Server:
     """A gangwayd with a folder and ports of its own. Settings are sections of the configuration file."""
 
+    host = "127.0.0.1"  # where it listens
+    mode = ["--dev"]
+
     def __init__(self, **sections):
         self.folder = Path(tempfile.mkdtemp(prefix="gangway-e2e-"))
         self.store = self.folder / "gangway.db"
@@ -63,16 +67,16 @@ class Server:
         self.process = None
 
     def configure(self):
-        self.port, admin_port = free_ports(2)
-        self.sections["admin"]["listen"] = f"127.0.0.1:{admin_port}"
-        lines = [f'listen = "127.0.0.1:{self.port}"']
+        self.port, self.admin_port = free_ports(2)
+        self.sections["admin"]["listen"] = f"127.0.0.1:{self.admin_port}"
+        lines = [f'listen = "{self.host}:{self.port}"']
         for name, section in self.sections.items():
             lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
         (self.folder / "gangway.toml").write_text("\n".join(lines) + "\n")
 
     def launch(self, *wrapper):
         """Starts the program and does not wait. It does not outlive a test that is killed."""
-        program = [PROGRAM, "--dev", "--config", f"{self.folder}/gangway.toml"]
+        program = [PROGRAM, *self.mode, "--config", f"{self.folder}/gangway.toml"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*wrapper, "setpriv", "--pdeathsig", "KILL", *program],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -106,6 +110,33 @@ class Server:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
+
+    def admin(self, path):
+        """Returns what the admin listener answers a GET with, as text."""
+        wanted = urllib.request.Request(f"http://127.0.0.1:{self.admin_port}{path}",
+                                        headers={"Authorization": f"Bearer {token('an operator', role='gangway_admin')}"})
+        with urllib.request.urlopen(wanted, timeout=PATIENCE) as answer:
+            return answer.read().decode()
+
+    def ask(self, path):
+        """Returns the result of a question to the admin API."""
+        return json.loads(self.admin("/api/v1" + path))["result"]
+
+    def decisions(self, user):
+        """Returns the decisions about a user, the oldest first."""
+        return self.ask(f"/decisions?user={user}")["decisions"][::-1]
+
+    def metrics(self):
+        """Returns the series of /metrics by their names with labels, as they stand there."""
+        series = [line.rpartition(" ") for line in self.admin("/metrics").splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in series}
+
+    def ctl(self, *words):
+        """Runs gangwayctl against this server; returns its exit status and what it printed."""
+        environment = {**os.environ, "GANGWAYCTL_URL": f"http://127.0.0.1:{self.admin_port}",
+                       "GANGWAYCTL_TOKEN": token("an operator", role="gangway_admin")}
+        ran = subprocess.run([CTL, *words], env=environment, capture_output=True, text=True, timeout=60)
+        return ran.returncode, ran.stdout + ran.stderr
 
     def end(self):
         """Asks the program to end and returns its exit code."""
@@ -217,6 +248,19 @@ class Client:
         except Refused as refused:
             return refused.error
         raise AssertionError(f"{type} was not refused: {result}")
+
+    async def notice(self, kind, **fields):
+        """Returns the next notice of a kind with these fields."""
+        wanted = {"type": "notice", "kind": kind, **fields}
+        return await self.take(lambda frame: frame.items() >= wanted.items(), f"the notice {kind}")
+
+    def notices(self, kind):
+        """Returns the notices of a kind that have come and were not taken."""
+        return [frame for frame in self.frames if frame.get("type") == "notice" and frame["kind"] == kind]
+
+    async def managers(self):
+        status = await self.request("status")
+        return status["managers_used"], status["managers_max"]
 
     async def event(self, thread):
         return await self.take(lambda frame: frame.get("type") == "event" and frame["thread_id"] == thread,
