@@ -29,6 +29,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/frames.hpp"
+
 namespace gangway {
 
 namespace {
@@ -75,39 +77,6 @@ struct connection {
   clock::time_point asked;
   std::string rest; // of what came, until it is a whole frame
 };
-
-// A masked text frame (RFC 6455, 5.2). One mask does for all: it hides nothing from a proxy here.
-std::string to_frame(std::string_view text) {
-  constexpr std::array<unsigned char, 4> mask{0x5a, 0xc3, 0x17, 0x8e};
-  if (text.size() > 125) give_up("a frame is too long to be made here");
-  std::string result{static_cast<char>(0x81), static_cast<char>(0x80 | text.size())};
-  result.append(mask.begin(), mask.end());
-  for (std::size_t i = 0; i < text.size(); ++i)
-    result.push_back(static_cast<char>(static_cast<unsigned char>(text[i]) ^ mask[i % mask.size()]));
-  return result;
-}
-
-struct incoming_frame {
-  unsigned opcode = 0;
-  std::string_view payload;
-  std::size_t size = 0; // of the whole; 0 if it is not complete yet
-};
-
-incoming_frame find_frame(std::string_view bytes) {
-  const auto at = [&](std::size_t index) { return static_cast<unsigned char>(bytes[index]); };
-  if (bytes.size() < 2) return {};
-  std::size_t header = 2;
-  std::size_t length = at(1) & 0x7fU;
-  if (length == 126) {
-    header = 4;
-    if (bytes.size() < header) return {};
-    length = at(2) * 256U + at(3);
-  } else if (length == 127) {
-    give_up("the server sent a frame of 64 KiB or more");
-  }
-  if (bytes.size() < header + length) return {};
-  return {at(0) & 0x0fU, bytes.substr(header, length), header + length};
-}
 
 class load {
 public:
@@ -261,11 +230,12 @@ private:
     }
     while (own.now != phase::ended) {
       const auto found = find_frame(bytes.substr(used));
-      if (found.size == 0) break;
-      used += found.size;
-      if (found.opcode == 1)
-        on_text(own, found.payload);
-      else if (found.opcode == 8)
+      if (!found) give_up("the server sent a frame of 64 KiB or more");
+      if (found->size == 0) break;
+      used += found->size;
+      if (found->what == opcode::text)
+        on_text(own, found->payload);
+      else if (found->what == opcode::close)
         lose(own);
     }
     return own.now == phase::ended ? bytes.size() : used;
