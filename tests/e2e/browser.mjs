@@ -15,7 +15,13 @@ let server;
 let browser;
 before(async () => {
   if (pictures) await mkdir(pictures, { recursive: true });
-  server = await Server.start({ client: ['reconnect_jitter_max = "300ms"'] });
+  server = await Server.start({
+    client: ['reconnect_jitter_max = "300ms"'],
+    // So that nobody living goes, and a refusal can be seen on the page.
+    cleanup: ['max_level = "conservative"'],
+    grace: ["extra = 0"],
+    queue: ["max = 0"],
+  });
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
