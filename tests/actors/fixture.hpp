@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -31,7 +32,10 @@ using nlohmann::json;
 /// What a socket would be: keeps everything that is sent to it.
 class played_session final : public session_port {
 public:
-  void send(frame text) override { heard.push_back(json::parse(*text)); }
+  void send(frame text) override {
+    heard.push_back(json::parse(*text));
+    if (on_frame) on_frame(json(heard.back())); // a copy: what it does may be heard here too
+  }
 
   void ping(std::uint64_t nonce) override {
     pings.push_back(nonce);
@@ -46,7 +50,8 @@ public:
   }
 
   connection_id id;
-  bool answers = false; ///< every ping at once; otherwise somebody who looks connected and is not
+  bool answers = false;                      ///< every ping at once; otherwise somebody who looks connected and is not
+  std::function<void(const json&)> on_frame; ///< while its user still handles what led to it
   std::vector<json> heard;
   std::vector<std::uint64_t> pings;
   std::vector<close_reason> closed;

@@ -172,6 +172,22 @@ CAF_TEST(requests_that_come_while_the_ladder_runs_raise_what_it_needs_and_start_
   CAF_CHECK_EQUAL(json(decisions({.limit = 1})[0]["needed"]), 3);
 }
 
+// It came behind the last level and before the end, and nobody had looked for room for it.
+CAF_TEST(a_request_that_comes_behind_the_last_level_is_looked_after_too) {
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 20);
+  std::int64_t late = 0;
+  ada.session->on_frame = [&](const json& heard) {
+    if (late == 0 && heard.value("kind", "") == "manager_evicted") late = ada.post(open("t22"));
+  };
+  CAF_CHECK(wait_for(ada, open("t21")).contains("result"));
+  ada.session->on_frame = nullptr;
+  CAF_CHECK(wait_for_reply(ada, late).contains("result"));
+  CAF_CHECK_EQUAL(words(evictions_of(ada)), "t1 force least_recently_useful, t2 force least_recently_useful");
+  CAF_CHECK(notices(ada, "limit_degraded").empty());
+  CAF_CHECK_EQUAL(used(ada), 20u);
+}
+
 CAF_TEST(several_requests_for_one_thread_need_one_slot) {
   auto ada = arrive("ada");
   auto too = arrive("ada");

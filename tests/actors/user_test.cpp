@@ -270,6 +270,16 @@ CAF_TEST(a_connection_that_left_a_ping_unanswered_is_replaced_before_others_and_
   CAF_CHECK_EQUAL(made[0]["connections"][0]["code"], 4440);
 }
 
+CAF_TEST(a_client_that_is_replaced_all_the_time_does_not_wash_out_the_other_records) {
+  rules.connections_max = 1;
+  for (int i = 0; i <= 130; ++i)
+    arrive("ada");
+  CAF_CHECK_EQUAL(decisions({.user = user_id{"ada"}, .limit = 1000}).size(), 120u);
+  elapse(1min, 1s);
+  arrive("ada");
+  CAF_CHECK_EQUAL(decisions({.user = user_id{"ada"}, .limit = 1000}).size(), 121u);
+}
+
 CAF_TEST(users_do_not_share_threads_of_the_same_name) {
   auto ada = connect("ada");
   auto bob = connect("bob");
