@@ -306,22 +306,23 @@ void manager_state::fail(const caf::error& reason) {
 
 manager_private::behavior_type manager(manager_pointer self, user_actor owner, manager_identity identity,
                                        std::shared_ptr<const manager_services> services) {
-  auto* state = &self->state;
-  self->set_down_handler([=](const caf::down_msg& report) { state->on_run_down(report); });
-  state->start(self, std::move(owner), std::move(identity), std::move(services));
-  return {
-      [=](const attach& order) { state->on_attach(order); },
-      [=](const detach& order) { state->on_detach(order); },
-      [=](const send_message& command) { state->on_send_message(command); },
-      [=](const cancel_run& command) { state->on_cancel_run(command); },
-      [=](const acknowledge& report) { state->on_acknowledge(report); },
-      [=](const read_history& command) { state->on_read_history(command); },
-      [=](const run_produced& report) { state->on_run_produced(report); },
-      [=](const probe& question) { state->on_probe(question); },
-      [=](const retire&) { state->on_retire(); },
-      [=](const get_vitals&) { return self->vitals(); },
-      [=](const retry_tick&) { state->on_retry(); },
+  self->set_down_handler([self](const caf::down_msg& report) { self->state.on_run_down(report); });
+  self->state.start(self, std::move(owner), std::move(identity), std::move(services));
+  static constexpr auto current = &counted_actor<manager_state, manager_private>::current;
+  static const manager_private::behavior_type shared{
+      [](const attach& order) { current().state.on_attach(order); },
+      [](const detach& order) { current().state.on_detach(order); },
+      [](const send_message& command) { current().state.on_send_message(command); },
+      [](const cancel_run& command) { current().state.on_cancel_run(command); },
+      [](const acknowledge& report) { current().state.on_acknowledge(report); },
+      [](const read_history& command) { current().state.on_read_history(command); },
+      [](const run_produced& report) { current().state.on_run_produced(report); },
+      [](const probe& question) { current().state.on_probe(question); },
+      [](const retire&) { current().state.on_retire(); },
+      [](const get_vitals&) { return current().vitals(); },
+      [](const retry_tick&) { current().state.on_retry(); },
   };
+  return shared;
 }
 
 } // namespace gangway

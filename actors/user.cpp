@@ -295,42 +295,45 @@ user_report user_state::describe() const {
 
 user_private::behavior_type user(user_pointer self, directory_actor directory, user_id id, std::string tier,
                                  std::shared_ptr<const user_services> services) {
-  auto* state = &self->state;
-  self->set_down_handler([=](const caf::down_msg& report) { state->on_manager_down(report); });
-  state->start(self, std::move(directory), std::move(id), std::move(tier), std::move(services));
-  return {
-      // CAF tries the handlers in this order; the one that a benchmark and a keep-alive hit most comes first.
-      [=](const answer_ping& command) { state->on_answer_ping(command); },
-      [=](const session_opened& report) { state->on_session_opened(report); },
-      [=](const session_closed& report) { state->on_session_closed(report); },
-      [=](const pong_received& report) { state->on_pong_received(report); },
-      [=](const link_observed& report) { state->on_link_observed(report); },
-      [=](const open_thread& command) { state->on_open_thread(command); },
-      [=](const close_thread& command) { state->on_close_thread(command); },
-      [=](const send_message& command) { state->on_send_message(command); },
-      [=](const cancel_run& command) { state->on_cancel_run(command); },
-      [=](const acknowledge& report) { state->on_acknowledge(report); },
-      [=](const report_use& command) { state->on_report_use(command); },
-      [=](const list_threads& command) { state->on_list_threads(command); },
-      [=](const read_history& command) { state->on_read_history(command); },
-      [=](const manager_opened& report) { state->on_manager_opened(report); },
-      [=](const manager_failed& report) { state->on_manager_failed(report); },
-      [=](const frame_handled& report) { state->on_frame_handled(report); },
-      [=](const run_started& report) { state->on_run_started(report); },
-      [=](const run_ended& report) { state->on_run_ended(report); },
-      [=](const heartbeat& report) { state->on_heartbeat(report); },
-      [=](const clean_up& order) { return state->on_clean_up(order); },
-      [=](const pressure_changed& report) { state->on_pressure_changed(report); },
-      [=](const retire&) { state->on_retire(); },
-      [=](const get_user_report&) { return state->on_get_user_report(); },
-      [=](const roll_call_tick&) { state->on_roll_call(); },
-      [=](const linger_tick& tick) { state->on_linger(tick); },
-      [=](const retire_deadline_tick& tick) { state->on_retire_deadline(tick); },
-      [=](const escalate& tick) { state->on_escalate(tick); },
-      [=](const probe_tick& tick) { state->on_probe_tick(tick); },
-      [=](const patience_tick& tick) { state->on_patience(tick); },
-      [=](const forget_tick& tick) { state->on_forget(tick); },
+  self->set_down_handler([self](const caf::down_msg& report) { self->state.on_manager_down(report); });
+  self->state.start(self, std::move(directory), std::move(id), std::move(tier), std::move(services));
+  static constexpr auto state = []() -> user_state& {
+    return counted_actor<user_state, user_private>::current().state;
   };
+  static const user_private::behavior_type shared{
+      // CAF tries the handlers in this order; the one that a benchmark and a keep-alive hit most comes first.
+      [](const answer_ping& command) { state().on_answer_ping(command); },
+      [](const session_opened& report) { state().on_session_opened(report); },
+      [](const session_closed& report) { state().on_session_closed(report); },
+      [](const pong_received& report) { state().on_pong_received(report); },
+      [](const link_observed& report) { state().on_link_observed(report); },
+      [](const open_thread& command) { state().on_open_thread(command); },
+      [](const close_thread& command) { state().on_close_thread(command); },
+      [](const send_message& command) { state().on_send_message(command); },
+      [](const cancel_run& command) { state().on_cancel_run(command); },
+      [](const acknowledge& report) { state().on_acknowledge(report); },
+      [](const report_use& command) { state().on_report_use(command); },
+      [](const list_threads& command) { state().on_list_threads(command); },
+      [](const read_history& command) { state().on_read_history(command); },
+      [](const manager_opened& report) { state().on_manager_opened(report); },
+      [](const manager_failed& report) { state().on_manager_failed(report); },
+      [](const frame_handled& report) { state().on_frame_handled(report); },
+      [](const run_started& report) { state().on_run_started(report); },
+      [](const run_ended& report) { state().on_run_ended(report); },
+      [](const heartbeat& report) { state().on_heartbeat(report); },
+      [](const clean_up& order) { return state().on_clean_up(order); },
+      [](const pressure_changed& report) { state().on_pressure_changed(report); },
+      [](const retire&) { state().on_retire(); },
+      [](const get_user_report&) { return state().on_get_user_report(); },
+      [](const roll_call_tick&) { state().on_roll_call(); },
+      [](const linger_tick& tick) { state().on_linger(tick); },
+      [](const retire_deadline_tick& tick) { state().on_retire_deadline(tick); },
+      [](const escalate& tick) { state().on_escalate(tick); },
+      [](const probe_tick& tick) { state().on_probe_tick(tick); },
+      [](const patience_tick& tick) { state().on_patience(tick); },
+      [](const forget_tick& tick) { state().on_forget(tick); },
+  };
+  return shared;
 }
 
 } // namespace gangway
