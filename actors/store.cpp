@@ -68,8 +68,9 @@ caf::typed_response_promise<events_appended> store_state::on_append_events(const
 }
 
 void store_state::on_record_decision(const record_decision& order) {
+  log_decision(order.made);
   batch_.push_back(waiting_record{order});
-  gathered(event_overhead + order.body.value.size());
+  gathered(event_overhead * (1 + order.made.roster.size() + order.made.evictions.size()));
 }
 
 void store_state::on_commit_tick() {
@@ -121,7 +122,7 @@ void store_state::answer(waiting<Request, Answer>& what, bool written) {
 }
 
 void store_state::answer(waiting_record& what, bool written) {
-  if (!written) log::warning("a decision could not be recorded", {{"decision_id", to_string(what.request.id)}});
+  if (!written) log::warning("a decision could not be recorded", {{"decision_id", to_string(what.request.made.id)}});
 }
 
 // Returns what went wrong; then nothing of the requests is in the log. None: sees whether writing works.
@@ -154,7 +155,10 @@ void store_state::apply(waiting_append& what) {
     what.outcome = std::get<events_appended>(result);
 }
 
-void store_state::apply(waiting_record& what) { writer_->record(what.request); }
+void store_state::apply(waiting_record& what) {
+  const auto& made = what.request.made;
+  writer_->record({made.id, made.user, made.time, subjects_of(made), encode(made)});
+}
 
 void store_state::report(const std::string& trouble) {
   if (trouble_ == trouble) return;

@@ -8,14 +8,6 @@
 
 namespace gangway {
 
-namespace {
-
-std::chrono::milliseconds milliseconds_between(steady_time from, steady_time to) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(to - from);
-}
-
-} // namespace
-
 // Whatever ends the user, however suddenly, ends its managers and lets its clients come back.
 user_state::~user_state() {
   for (const auto& which : slots_)
@@ -149,11 +141,13 @@ void user_state::replace_connection() {
     candidates.push_back(
         {known.connection, known.verdict || is_suspect(known.pings, time, rules().heartbeat), known.last_useful});
   const auto victim = choose_replaced(candidates);
-  const close_reason reason{close_code::evicted, "replaced by a newer connection of the same user", {}};
+  // Clients that come back at once would replace one another for ever.
+  const close_reason reason{close_code::evicted, "replaced by a newer connection of the same user",
+                            rules().cleanup.resume_window};
   find(victim)->link.close(reason);
   auto record = begin_record(decision::kind::connection_replaced);
   record.connections.push_back({victim, reason.code, reason.text, find(victim)->verdict});
-  keep(record);
+  keep(std::move(record));
   on_session_closed({victim});
 }
 

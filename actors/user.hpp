@@ -29,6 +29,14 @@
 
 namespace gangway {
 
+inline std::chrono::milliseconds milliseconds_between(steady_time from, steady_time to) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(to - from);
+}
+
+inline std::chrono::microseconds microseconds_between(steady_time from, steady_time to) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
+}
+
 /// The decisions that a user carries out. The tests' simulation replaces one by a wrong one, to see that it notices.
 struct user_decisions {
   decltype(&gangway::admit) admit = &gangway::admit;
@@ -268,7 +276,7 @@ private:
   std::vector<finding> evidence_of(const slot& which) const;
   candidate candidate_of(const slot& which, steady_time time) const;
   std::vector<candidate> roster(steady_time time) const;
-  void note_roster(decision& record, steady_time time) const;
+  void note_roster(decision& record, steady_time begun, steady_time time) const;
   std::size_t waiting_threads(bool after_eviction) const;
   std::size_t needed_now() const;
   bool is_in_vain() const;
@@ -288,7 +296,7 @@ private:
   cleanup_level highest_level(const clean_up& order) const;
   decision plan(const clean_up& order) const;
   decision begin_record(decision::kind what) const;
-  void keep(const decision& record);
+  void keep(decision record);
   command_error limit_error(error_code code) const;
   bool is_tombstoned(const thread_id& thread) const;
 
@@ -314,7 +322,7 @@ private:
   std::vector<tombstone> tombstones_;
   std::unique_ptr<gangway::cleanup> cleanup_;
   std::unique_ptr<ongoing_probe> probe_;
-  std::unique_ptr<decision> last_cleanup_; ///< what the refused are told was tried
+  std::vector<cleanup_attempt> last_attempts_; ///< what the refused are told was tried
   std::vector<std::pair<clean_up, caf::typed_response_promise<cleaned_up>>> orders_; ///< behind the one that runs
   gangway::grace grace_;
   std::optional<steady_time> patience_due_; ///< of the earliest tick on its way

@@ -17,19 +17,14 @@ using std::chrono::milliseconds;
 // Of one user; beyond that they are in the server's log alone.
 constexpr std::uint32_t records_per_minute = 120;
 
+// An answer is on its way by then, and who asks `explain` has not read it yet.
+constexpr milliseconds record_pause{5};
+
 // What an order without a number asks for.
 constexpr auto everybody = std::numeric_limits<std::size_t>::max();
 
 // Threads that come and go all day are not all remembered.
 constexpr std::size_t tombstones_per_slot = 10;
-
-milliseconds milliseconds_between(steady_time from, steady_time to) {
-  return std::chrono::duration_cast<milliseconds>(to - from);
-}
-
-std::chrono::microseconds microseconds_between(steady_time from, steady_time to) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
-}
 
 cleanup_outcome outcome_of(const decision& record, bool wanted_everybody) {
   const auto evicted = record.evictions.size();
@@ -138,12 +133,6 @@ void user_state::on_escalate(const escalate& tick) {
   auto& state = cleanup_->state;
   state.needed = needed_now();
   const auto step = services_->decisions.next_step(state, now(), rules().cleanup.probe_timeout);
-  if (!step && std::exchange(cleanup_->has_news, false) && state.needed > 0) {
-    // Whoever came behind the last level has not been looked at: once more from the first, with the verdicts there are.
-    state.done.reset();
-    self_->send(self_, tick);
-    return;
-  }
   if (!step) return finish_cleanup();
   if (step->probe.count() > 0 && !std::exchange(cleanup_->probed, true)) {
     cleanup_->waits_for_probe = true;
@@ -169,22 +158,16 @@ void user_state::run_level(cleanup_level level) {
   cleanup_attempt attempt{level, 0, 0};
   for (const auto& one : all)
     attempt.candidates += may_evict(one, whom, time, idle_after).has_value();
-  note_roster(record, time);
   if (needed != everybody)
     record.needed = std::max(record.needed, static_cast<std::uint32_t>(record.evictions.size() + needed));
-  for (const auto& victim : services_->decisions.choose_evictions(all, whom, needed, time, idle_after)) {
+  const auto victims = services_->decisions.choose_evictions(all, whom, needed, time, idle_after);
+  if (!victims.empty()) note_roster(record, cleanup_->begun, time);
+  for (const auto& victim : victims)
     evict(victim, level, record);
-    ++attempt.evicted;
-  }
-  record.level = std::max(record.level, level);
-  const auto before = std::find_if(record.attempts.begin(), record.attempts.end(),
-                                   [&](const cleanup_attempt& known) { return known.level == level; });
-  if (before == record.attempts.end()) {
-    record.attempts.push_back(attempt);
-  } else {
-    before->candidates += attempt.candidates;
-    before->evicted += attempt.evicted;
-  }
+  attempt.evicted = static_cast<std::uint32_t>(victims.size());
+  record.level = level;
+  record.attempts.push_back(attempt);
+  cleanup_->has_news = false;
 }
 
 void user_state::evict(const choice& whom, cleanup_level level, decision& record) {
@@ -218,6 +201,7 @@ void user_state::evict(const choice& whom, cleanup_level level, decision& record
 void user_state::finish_cleanup() {
   const auto finished = std::exchange(cleanup_, nullptr);
   auto& record = finished->record;
+  if (record.roster.empty()) note_roster(record, finished->begun, now());
   const auto evicted = static_cast<std::uint32_t>(record.evictions.size());
   record.took = microseconds_between(finished->begun, now());
   record.outcome = outcome_of(record, finished->wants_everybody());
@@ -227,7 +211,6 @@ void user_state::finish_cleanup() {
   self_->send(directory_, counted);
   // What nobody asked for and changed nothing is no decision about anybody.
   const bool was_asked_for = record.scope == cleanup_scope::request || record.scope == cleanup_scope::manual;
-  if (was_asked_for || evicted > 0) keep(record);
   // The whole ladder in vain: it is not climbed again until something has changed, or a while has passed.
   const bool was_whole = finished->state.done == finished->state.max_level && !finished->state.in_background;
   if (evicted == 0 && was_whole && record.scope <= cleanup_scope::surplus)
@@ -235,10 +218,17 @@ void user_state::finish_cleanup() {
   if (finished->promise.pending()) finished->promise.deliver(cleaned_up{record});
   if (record.scope == cleanup_scope::background) background_not_before_ = now() + rules().heartbeat.timeout;
   const bool was_request = record.scope == cleanup_scope::request;
-  if (was_request) {
-    last_cleanup_ = std::make_unique<decision>(std::move(record));
-    degrade();
+  if (was_request) last_attempts_ = record.attempts;
+  if (was_asked_for || evicted > 0) keep(std::move(record));
+  if (was_request && finished->has_news && finished->state.needed > 0) {
+    // Whoever came behind the last level has not been looked at: once more, by what was found out and in what is left
+    // of the time.
+    begin_cleanup(cleanup_scope::request, rules().cleanup.max_level);
+    cleanup_->probed = finished->probed;
+    cleanup_->state.deadline = finished->state.deadline;
+    return;
   }
+  if (was_request) degrade();
   if (!was_request && !line_.empty()) {
     begin_cleanup(cleanup_scope::request, rules().cleanup.max_level);
   } else if (!orders_.empty()) {
@@ -284,7 +274,7 @@ decision user_state::plan(const clean_up& order) const {
   record.dry_run = true;
   record.scope = order.scope;
   record.needed = order.needed;
-  note_roster(record, time);
+  note_roster(record, time, time);
   auto left = roster(time);
   for (auto level = 0; level <= static_cast<int>(highest_level(order)); ++level) {
     record.level = static_cast<cleanup_level>(level);
@@ -325,7 +315,8 @@ decision user_state::begin_record(decision::kind what) const {
   return record;
 }
 
-void user_state::note_roster(decision& record, steady_time time) const {
+// Each manager's line is that of its last look, and their times are all as of the record's own.
+void user_state::note_roster(decision& record, steady_time begun, steady_time time) const {
   for (const auto& which : slots_) {
     if (!which.in_use()) continue;
     const auto known = candidate_of(which, time);
@@ -334,7 +325,7 @@ void user_state::note_roster(decision& record, steady_time time) const {
                      known.opening,
                      known.live_run,
                      known.living_connections,
-                     milliseconds_between(which.last_useful, time),
+                     std::max(milliseconds{0}, milliseconds_between(which.last_useful, begun)),
                      evidence_of(which)};
     const auto before = std::find_if(record.roster.begin(), record.roster.end(),
                                      [&](const roster_line& one) { return one.manager == which.manager; });
@@ -345,15 +336,8 @@ void user_state::note_roster(decision& record, steady_time time) const {
   }
 }
 
-void user_state::keep(const decision& record) {
-  log::info("decided", {{"decision_id", to_string(record.id)},
-                        {"kind", to_string(record.what)},
-                        {"user_id", user_.value},
-                        {"scope", to_string(record.scope)},
-                        {"level", to_string(record.level)},
-                        {"evicted", record.evictions.size()},
-                        {"connections", record.connections.size()},
-                        {"took_us", record.took.count()}});
+// After whoever waits for the slot: to encode, to log and to commit a record takes longer than to make room.
+void user_state::keep(decision record) {
   // A client that makes us decide all the time must not wash out what was decided about others.
   const auto time = now();
   if (time - records_since_ >= std::chrono::minutes{1}) {
@@ -361,7 +345,9 @@ void user_state::keep(const decision& record) {
     records_ = 0;
   }
   if (services_->store && ++records_ <= records_per_minute)
-    self_->send(services_->store, record_decision{record.id, user_, record.time, subjects_of(record), encode(record)});
+    self_->delayed_send(services_->store, record_pause, record_decision{std::move(record)});
+  else
+    log_decision(record);
 }
 
 } // namespace gangway

@@ -14,14 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-milliseconds milliseconds_between(steady_time from, steady_time to) {
-  return std::chrono::duration_cast<milliseconds>(to - from);
-}
-
-std::chrono::microseconds microseconds_between(steady_time from, steady_time to) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
-}
-
 std::uint32_t total_evicted(const std::vector<cleanup_attempt>& attempts) {
   std::uint32_t result = 0;
   for (const auto& attempt : attempts)
@@ -233,8 +225,7 @@ command_error user_state::limit_error(error_code code) const {
   const auto current = slots_used();
   const auto max = std::to_string(rules().managers_max);
   const auto wait = rules().queue.timeout.count() > 0 ? rules().queue.timeout : rules().linger;
-  static const std::vector<cleanup_attempt> none;
-  const auto& attempts = cleanup_ ? cleanup_->record.attempts : last_cleanup_ ? last_cleanup_->attempts : none;
+  const auto& attempts = cleanup_ ? cleanup_->record.attempts : last_attempts_;
   if (code == error_code::queue_timeout)
     return {code,
             "this thread was evicted a moment ago and may come back by itself into a free slot only; none of " + max

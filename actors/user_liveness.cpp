@@ -210,7 +210,7 @@ void user_state::end_connection(const connection_id& connection, finding evidenc
   known->link.close(reason);
   auto record = begin_record(decision::kind::connection_dead);
   record.connections.push_back({connection, reason.code, reason.text, evidence});
-  keep(record);
+  keep(std::move(record));
   for (auto& which : slots_)
     if (which.seats.size() == 1 && which.seats.front().connection == connection) which.loss = evidence;
   on_session_closed({connection});

@@ -291,7 +291,7 @@ void user_state::on_manager_down(const caf::down_msg& report) {
     record.evictions.push_back({which->manager, which->thread, {}, {}, eviction_reason::zombie, {finding::crashed}});
     for (const auto& used : which->seats)
       record.evictions.back().connections.push_back(used.connection);
-    keep(record);
+    keep(std::move(record));
   }
   detach_all(*which, to_command_error(report.reason));
   slots_.erase(which);
@@ -345,7 +345,7 @@ void user_state::on_retire_deadline(const retire_deadline_tick& tick) {
   which->phase = manager_phase::leaked;
   auto record = begin_record(decision::kind::manager_leaked);
   record.evictions.push_back({which->manager, which->thread, {}, {}, eviction_reason::zombie, {finding::hung}});
-  keep(record);
+  keep(std::move(record));
   report_count();
 }
 

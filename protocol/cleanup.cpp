@@ -3,6 +3,7 @@
 #include <array>
 
 #include "protocol/json.hpp"
+#include "protocol/log.hpp"
 
 namespace gangway {
 
@@ -116,6 +117,17 @@ std::vector<std::string> subjects_of(const decision& what) {
   for (const auto& one : what.connections)
     result.push_back(to_string(one.connection));
   return result;
+}
+
+void log_decision(const decision& what) noexcept {
+  log::info("decided", {{"decision_id", to_string(what.id)},
+                        {"kind", to_string(what.what)},
+                        {"user_id", what.user.value},
+                        {"scope", to_string(what.scope)},
+                        {"level", to_string(what.level)},
+                        {"evicted", what.evictions.size()},
+                        {"connections", what.connections.size()},
+                        {"took_us", what.took.count()}});
 }
 
 } // namespace gangway

@@ -79,7 +79,7 @@ struct roster_line {
   bool opening = false;
   bool live_run = false;
   std::uint32_t living_connections = 0;
-  std::chrono::milliseconds useful_ago{0};
+  std::chrono::milliseconds useful_ago{0}; ///< before the decision's `time`
   std::vector<finding> evidence;
   friend bool operator==(const roster_line&, const roster_line&) = default;
 };
@@ -136,5 +136,8 @@ json_text encode(const decision& what);
 
 /// Returns the ids of the managers and connections that the decision ended, by which it is found again.
 std::vector<std::string> subjects_of(const decision& what);
+
+/// Notes the decision in the server's log: one line, without the roster.
+void log_decision(const decision& what) noexcept;
 
 } // namespace gangway

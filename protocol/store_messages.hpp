@@ -128,14 +128,10 @@ struct search_messages {
   GANGWAY_MESSAGE(search_messages);
 };
 
-/// Notifies the store of a decision that was made, to be kept for `explain`. Not answered: a decision that cannot be
-/// written is in the server's log all the same.
+/// Notifies the store of a decision that was made, to be noted in the server's log and kept for `explain`. Not answered:
+/// a decision that cannot be written is in that log all the same.
 struct record_decision {
-  decision_id id;
-  user_id user;
-  utc_time time;
-  std::vector<std::string> subjects; ///< whom it ended, by which it is found
-  json_text body;
+  decision made;
   GANGWAY_MESSAGE(record_decision);
 };
 

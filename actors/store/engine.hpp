@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "protocol/messages.hpp"
 
@@ -22,6 +23,15 @@ struct storage_error : std::runtime_error {
 
 /// Why an append was refused though the engine works.
 enum class append_refusal : std::uint8_t { stale_generation, sequence_gap };
+
+/// A decision as it is kept.
+struct decision_row {
+  decision_id id;
+  user_id user;
+  utc_time time;
+  std::vector<std::string> subjects; ///< whom it ended, by which it is found
+  json_text body;
+};
 
 /// The writing half: one object, one thread at a time. What is done between `begin` and `commit` is done wholly or not
 /// at all. Whatever throws a `storage_error` leaves the transaction to be rolled back.
@@ -53,7 +63,7 @@ public:
   /// Keeps a decision, with whom it is about; one that is kept already stays as it was first. Then forgets what is
   /// older than `decision_age_max` before this one's time, and the oldest of what exceeds `decisions_max`: if that is
   /// many, a few with each decision, so that no commit is long. @pre in a transaction
-  virtual void record(const record_decision& what) = 0;
+  virtual void record(const decision_row& what) = 0;
 };
 
 /// How long decisions are kept: as long as somebody may still ask why.

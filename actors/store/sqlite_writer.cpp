@@ -147,7 +147,7 @@ std::variant<events_appended, append_refusal> writer::append(const append_events
   });
 }
 
-void writer::record(const record_decision& what) {
+void writer::record(const decision_row& what) {
   connection_.guarded([&] {
     if (!decisions_) {
       auto count = count_decisions_.run();

@@ -17,7 +17,7 @@ public:
   void touch() override;
   log_opened open(const open_log& what) override;
   std::variant<events_appended, append_refusal> append(const append_events& what) override;
-  void record(const record_decision& what) override;
+  void record(const decision_row& what) override;
 
 private:
   /// A row of `threads`, as far as appending changes it.

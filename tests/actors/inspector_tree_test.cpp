@@ -96,11 +96,17 @@ CAF_TEST(a_dry_run_says_whom_a_cleanup_would_take_and_takes_nobody) {
 
 CAF_TEST(a_decision_that_was_recorded_is_found) {
   const decision_id id = decision_id::make();
-  caf::anon_send(managers->store, record_decision{id, {"ada"}, utc_now(), {"m1"}, {R"({"decision_id":"it"})"}});
+  const eviction gone{manager_id::make(), {"t1"}, {}, cleanup_level::force, eviction_reason::least_recently_useful, {}};
+  decision made;
+  made.id = id;
+  made.user = {"ada"};
+  made.time = utc_now();
+  made.evictions = {gone};
+  caf::anon_send(managers->store, record_decision{made});
   settle();
   elapse(100ms);
-  CAF_CHECK_EQUAL(json(get("/api/v1/decisions/" + to_string(id))["decision_id"]), "it");
-  CAF_CHECK_EQUAL(json(get("/api/v1/decisions", {{"subject", "m1"}})["decisions"].size()), 1u);
+  CAF_CHECK_EQUAL(json(get("/api/v1/decisions/" + to_string(id))["decision_id"]), to_string(id));
+  CAF_CHECK_EQUAL(json(get("/api/v1/decisions", {{"subject", to_string(gone.manager)}})["decisions"].size()), 1u);
   CAF_CHECK_EQUAL(json(get("/api/v1/decisions", {{"subject", "m2"}})["decisions"].size()), 0u);
   CAF_CHECK_EQUAL(json(get("/api/v1/decisions", {{"user", "ada"}})["decisions"].size()), 1u);
 }

@@ -8,9 +8,9 @@ using words = std::vector<std::string>;
 
 /// An engine, and the short form of recording and asking.
 struct engine_with_decisions : opened_engine {
-  void record(const record_decision& what) { record(std::vector{what}); }
+  void record(const decision_row& what) { record(std::vector{what}); }
 
-  void record(const std::vector<record_decision>& all) {
+  void record(const std::vector<decision_row>& all) {
     writer->begin(false);
     for (const auto& what : all)
       writer->record(what);
@@ -64,7 +64,7 @@ CAF_TEST(decisions_come_newest_first_and_of_one_millisecond_the_last_made) {
 }
 
 CAF_TEST(a_limit_of_nothing_is_one_and_one_beyond_a_thousand_is_a_thousand) {
-  std::vector<record_decision> many;
+  std::vector<decision_row> many;
   for (int i = 0; i <= 1000; ++i)
     many.push_back(decided("ann", at(i), {"m1"}, std::to_string(i)));
   record(many);

@@ -73,7 +73,7 @@ struct store_file {
     reader = make_sqlite_engine(path())->make_reader();
   }
 
-  void record(const record_decision& what) {
+  void record(const decision_row& what) {
     writer->begin(false);
     writer->record(what);
     writer->commit();
