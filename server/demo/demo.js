@@ -111,6 +111,7 @@ function show_use({ managers_used, managers_max }) {
   meter.optimum = 0;
   meter.value = managers_used;
   find("managers_text").textContent = `${managers_used} of ${managers_max}`;
+  if (managers_used < meter.high) find("limit").textContent = "";
 }
 
 /// Asks for what other tabs and the server itself may have changed.
@@ -134,18 +135,32 @@ async function list_threads() {
   }
 }
 
-function on_notice({ kind, thread_id, reason, position, level }) {
+const why_evicted = {
+  zombie: "its connection or its manager did not answer",
+  inactive: "nobody was connected to it",
+  idle: "nothing had happened in it for a while",
+  least_recently_useful: "it was used longest ago",
+};
+
+function on_notice({ kind, thread_id, reason, position }) {
   const words = {
-    limit_warning: "You are close to your limit of open threads.",
-    limit_degraded: "Your limit is exceeded for a short while.",
+    limit_warning: "Close to the limit of open threads",
+    limit_degraded: "Beyond the limit of open threads for a short while",
     queued: `Waiting for a free place, number ${position} in the queue.`,
-    manager_evicted: `This thread was closed to make room${level ? ` (${level})` : ""}${reason ? `: ${reason}` : "."}`,
+    manager_evicted: `This thread was closed to make room for another (${why_evicted[reason] ?? reason}). Write, and it opens again.`,
     thread_detached: `This thread was interrupted${reason ? ` (${reason})` : ""} and is being opened again.`,
     draining: "The server is about to restart; this page will come back by itself.",
   };
   const thread = threads.get(thread_id);
-  (thread ?? current)?.view.show_line(words[kind] ?? `Notice: ${kind}.`);
-  if (thread && kind === "manager_evicted") Object.assign(thread, { open: false });
+  const text = words[kind] ?? `Notice: ${kind}.`;
+  if (kind.startsWith("limit_")) find("limit").textContent = text;
+  else (thread ?? current)?.view.show_line(text);
+  if (thread && kind === "manager_evicted") {
+    Object.assign(thread, { open: false });
+    thread.view.set_run(null);
+    save();
+    show(thread);
+  }
   refresh();
 }
 

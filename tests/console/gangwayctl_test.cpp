@@ -230,6 +230,14 @@ CAF_TEST(a_ready_server_is_0_and_a_failing_one_is_1) {
   CAF_CHECK(failing.request.find("Authorization: Bearer from.the.environment\r\n") != std::string::npos);
 }
 
+CAF_TEST(what_is_given_comes_before_the_environment) {
+  one_answer asked{200, R"({"result":{"status":"ready"}})"};
+  const words elsewhere{"GANGWAYCTL_URL=http://127.0.0.1:1", "GANGWAYCTL_TOKEN=from.the.environment"};
+  CAF_CHECK_EQUAL(run({"status", "--url", asked.url, "--token", "from.the.line"}, elsewhere).status, 0);
+  CAF_CHECK(asked.request.find("Bearer from.the.line\r\n") != std::string::npos);
+  CAF_CHECK_EQUAL(run({"status"}, elsewhere).status, 3);
+}
+
 CAF_TEST(json_is_shown_as_it_came_and_judged_all_the_same) {
   const std::string body = R"({"result": {"status":"starting",  "odd":1}})";
   one_answer server{200, body};

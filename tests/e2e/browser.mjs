@@ -42,7 +42,7 @@ after(async () => {
 });
 
 /// Opens the page in a context of its own and gathers what must not happen there.
-async function visit(options = {}) {
+async function visit(options = {}, of = server) {
   const context = await browser.newContext({ viewport: desktop, ...options });
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
@@ -63,7 +63,7 @@ async function visit(options = {}) {
       for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.layout_shift += entry.value;
     }).observe({ type: "layout-shift", buffered: true });
   });
-  await page.goto(server.url);
+  await page.goto(of.url);
   return page;
 }
 
@@ -261,6 +261,60 @@ test("the twenty-first thread is refused in its own place, and a closed one make
   assert.equal(await first.count(), 1);
   await leave(page);
 });
+
+/// Lets a page use a server of its own, whose limit is not the others'.
+async function visit_with(rules, use) {
+  const other = await Server.start(rules);
+  try {
+    const page = await visit({}, other);
+    await use(page);
+    await leave(page);
+  } finally {
+    await other.clean_up();
+  }
+}
+
+test("one thread more than the limit closes the one that was used longest ago, which says so and comes back", () =>
+  visit_with({ limits: ["managers_per_user = 3"] }, async (page) => {
+    await sign_in(page, "evicted");
+    await ask(page, question);
+    await answers(page).filter({ hasText: "84" }).waitFor();
+    await idle(page);
+    for (let number = 2; number <= 4; ++number) {
+      await page.locator("#new_thread").click();
+      await page.locator(`#thread_list li:nth-child(1) .mark[data-state="open"]`).waitFor();
+    }
+    await page.getByRole("button", { name: /12\*\(3\+4\).*, (closed|not live)/ }).waitFor();
+    assert.equal(await page.locator(".failure:visible").count(), 0);
+    assert.equal(await page.locator("#managers_text").innerText(), "3 of 3");
+    const went = page.locator("#thread_list li").last().locator("button").first();
+    await picture(page, "evicted");
+    await went.click();
+    await page.locator(".log .note", { hasText: "closed to make room for another (it was used longest ago)" }).waitFor();
+    await answers(page).filter({ hasText: "84" }).waitFor();
+  }));
+
+test("beyond the limit the page says that it is exceeded, then which place in the queue a thread has", () =>
+  visit_with(
+    {
+      limits: ["managers_per_user = 2"],
+      cleanup: ['max_level = "conservative"'],
+      grace: ["extra = 1"],
+      queue: ["max = 4"],
+    },
+    async (page) => {
+      await sign_in(page, "queued");
+      for (let number = 2; number <= 4; ++number) await page.locator("#new_thread").click();
+      await page.locator(".log .note", { hasText: "number 1 in the queue" }).waitFor();
+      await picture(page, "queued");
+      await page.locator("#limit", { hasText: "Beyond the limit" }).waitFor();
+      await page.locator("#thread_list li").last().getByRole("button", { name: "Close" }).click();
+      await page.locator("#thread_list li").first().locator("button").first().click();
+      await page.locator('#thread_list li:nth-child(1) .mark[data-state="open"]').waitFor();
+      await ask(page, question);
+      await answers(page).filter({ hasText: "84" }).waitFor();
+    },
+  ));
 
 test("everything can be done with the keyboard alone, and is seen to have the focus", async () => {
   const page = await visit();
