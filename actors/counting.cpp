@@ -26,6 +26,9 @@ constexpr std::array numbers{
 
 static_assert(sizeof(user_counted) == numbers.size() * sizeof(std::uint32_t), "a number of a user is not summed up");
 
+// RFC 6455, 7.4.2: from here on a code means what those who use it agreed on.
+constexpr std::uint16_t own_close_codes_begin = 4000;
+
 template <class Enumerator>
 constexpr std::size_t place(Enumerator value) {
   return static_cast<std::size_t>(value);
@@ -64,6 +67,18 @@ void count(measures& sum, const cleanup_ended& report) {
   for (std::size_t level = 0; level < cleanup_levels; ++level)
     for (std::size_t reason = 0; reason < eviction_reasons; ++reason)
       sum.evictions[level][reason] += report.evictions[level][reason];
+}
+
+void count(measures& sum, const connection_ended& report) {
+  const bool is_anybodys = report.by_us || report.code < own_close_codes_begin;
+  ++sum.disconnects[is_anybodys ? place_of_close_code(report.code) : counted_close_codes.size()];
+}
+
+void count(measures& sum, const thread_opened& report) { ++sum.resumes[place(report.result)]; }
+
+void count(measures& sum, const run_finished& report) {
+  ++sum.runs[report.agent][place(report.outcome)];
+  if (report.first_event) sum.first_event_time.observe(*report.first_event);
 }
 
 } // namespace gangway

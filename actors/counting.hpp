@@ -23,4 +23,13 @@ void count(measures& sum, const probe_ended& report);
 /// Counts a cleanup, whom it evicted, and its time.
 void count(measures& sum, const cleanup_ended& report);
 
+/// Counts a connection that is over, by its close code. What a client says in our own range has no meaning of ours.
+void count(measures& sum, const connection_ended& report);
+
+/// Counts a thread that was opened, by what its client got.
+void count(measures& sum, const thread_opened& report);
+
+/// Counts a run by its agent and outcome, and the time to its first event if there was one.
+void count(measures& sum, const run_finished& report);
+
 } // namespace gangway

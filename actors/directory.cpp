@@ -46,7 +46,7 @@ void directory_state::on_user_counted(const user_counted& report) {
 }
 
 template <class Report>
-void directory_state::on_ended(const Report& report) {
+void directory_state::on_counted(const Report& report) {
   count(measures_, report);
 }
 
@@ -121,9 +121,12 @@ directory_actor::behavior_type directory(directory_pointer self, user_starter sp
   return {
       [=](const session_opened& report) { state->on_session_opened(report); },
       [=](const user_counted& report) { state->on_user_counted(report); },
-      [=](const admission_ended& report) { state->on_ended(report); },
-      [=](const probe_ended& report) { state->on_ended(report); },
-      [=](const cleanup_ended& report) { state->on_ended(report); },
+      [=](const admission_ended& report) { state->on_counted(report); },
+      [=](const probe_ended& report) { state->on_counted(report); },
+      [=](const cleanup_ended& report) { state->on_counted(report); },
+      [=](const connection_ended& report) { state->on_counted(report); },
+      [=](const thread_opened& report) { state->on_counted(report); },
+      [=](const run_finished& report) { state->on_counted(report); },
       [=](const get_measures&) { return state->on_get_measures(); },
       [=](const relieve& order) { state->on_relieve(order); },
       [=](const pressure_changed& report) { state->on_pressure_changed(report); },

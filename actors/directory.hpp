@@ -32,7 +32,7 @@ public:
   void on_session_opened(const session_opened& report);
   void on_user_counted(const user_counted& report);
   template <class Report>
-  void on_ended(const Report& report);
+  void on_counted(const Report& report);
   void on_relieve(const relieve& order);
   void on_pressure_changed(const pressure_changed& report);
   void on_user_idled(const user_idled& report);

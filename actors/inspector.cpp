@@ -137,6 +137,9 @@ void inspector_state::answer_metrics(const answer_request& request, const places
     snapshot->count = total();
     for (const auto& shard : shards_)
       snapshot->counted += shard.counted;
+    for (const auto& agent : facts_.agents)
+      snapshot->counted.runs.try_emplace(agent);
+    snapshot->stored = stored_;
     if (facts_.loop_lag) snapshot->loop_lag = facts_.loop_lag();
     snapshot->process = read_process_use();
     snapshot->process_start = process_start_;
@@ -151,7 +154,11 @@ void inspector_state::answer_metrics(const answer_request& request, const places
                   [this, i](const measured& part) { shards_[i].counted = part.counted; });
     ask<vitals>(tree_.directories[i], get_vitals{}, all, note_mailbox("directory"));
   }
-  if (tree_.store) ask<vitals>(tree_.store, get_vitals{}, all, note_mailbox("store"));
+  if (tree_.store) {
+    ask<store_measured>(tree_.store, get_store_measures{}, all,
+                        [this](const store_measured& answer) { stored_ = answer.counted; });
+    ask<vitals>(tree_.store, get_vitals{}, all, note_mailbox("store"));
+  }
   if (tree_.reader) ask<vitals>(tree_.reader, get_vitals{}, all, note_mailbox("store_reader"));
   if (tree_.agents) ask<vitals>(tree_.agents, get_vitals{}, all, note_mailbox("agents"));
   note_mailbox("inspector")(self_->vitals());

@@ -25,6 +25,7 @@ struct server_facts {
   std::uint32_t connections_per_user = 64;
   /// Returns how late each event loop is now. May be empty.
   std::function<std::vector<std::chrono::nanoseconds>()> loop_lag;
+  std::vector<std::string> agents = {}; ///< the names of those that are configured
 };
 
 /// Returns the body of `/health` and `/api/v1/status`, without the envelope of the latter. Ready means: every component
@@ -127,6 +128,7 @@ private:
       {"store", "opening"}, {"agents", "starting"}, {"doors", "not open yet"}};
   tree_grown tree_;
   std::vector<last_answer> shards_; ///< in the order of the tree's directories
+  store_measures stored_;           ///< as the store said last
 };
 
 /// Returns the behaviour of the inspector.

@@ -12,8 +12,20 @@ namespace gangway {
 
 namespace {
 
+constexpr std::string_view interrupted = "interrupted"; // the code of an `agent_failed`
+
 const command_error sent_before_with_other_content{
     error_code::bad_request, "this client_message_id was sent with other content before", {}, {}};
+
+run_outcome outcome_of(const event_body& ending) {
+  if (std::holds_alternative<agent_completed>(ending)) return run_outcome::completed;
+  if (std::holds_alternative<agent_cancelled>(ending)) return run_outcome::cancelled;
+  const auto* failed = std::get_if<agent_failed>(&ending);
+  return failed != nullptr && failed->code == interrupted ? run_outcome::interrupted : run_outcome::failed;
+}
+
+// That a run began is said by us, and its ending may be.
+bool shows_agent(const event_body& body) { return !std::holds_alternative<agent_started>(body) && !ends_run(body); }
 
 } // namespace
 
@@ -131,7 +143,7 @@ void manager_state::written() {
   const auto message = std::exchange(accepting_, nullptr);
   const auto result = wire::sent(message->message_id, message->run_id, in_flight_.back().seq);
   // Before the frame is handled: in between, the user would see neither a message nor a run, and could retire us.
-  self_->send(owner_, run_started{identity_.manager, message->run_id});
+  self_->send(owner_, run_started{identity_.manager, message->run_id, message->agent.name});
   answer(message->command.origin, result);
   for (const auto& origin : message->repeated)
     answer(origin, result);
@@ -139,7 +151,7 @@ void manager_state::written() {
   run_->id = message->run_id;
   run_->progress.run_id = message->run_id;
   run_->progress.agent = message->agent.name;
-  run_->heard = self_->clock().now();
+  run_->began = run_->heard = self_->clock().now();
   publish();
   if (retiring_)
     on_retire();
@@ -176,6 +188,8 @@ void manager_state::on_cancel_run(const cancel_run& command) {
 void manager_state::on_run_produced(const run_produced& report) {
   if (!run_ || run_->id != report.run) return;
   run_->heard = self_->clock().now();
+  if (!run_->first_event && std::any_of(report.events.begin(), report.events.end(), shows_agent))
+    run_->first_event = std::chrono::duration_cast<std::chrono::microseconds>(run_->heard - run_->began);
   for (const auto& body : report.events)
     if (!run_->ending) produce(body);
   flush();
@@ -239,7 +253,7 @@ void manager_state::publish() {
   for (auto& to : attachments_)
     catch_up(to);
   if (ends_run(events.back().body)) {
-    self_->send(owner_, run_ended{identity_.manager, run_->id});
+    self_->send(owner_, run_ended{identity_.manager, run_->id, outcome_of(events.back().body), run_->first_event});
     run_.reset();
     // An idle thread keeps no window: who comes late reads the log.
     window_.reset(committed_ + 1);
@@ -285,7 +299,8 @@ void manager_state::on_retire() {
     known.open = false;
   if (run_ && !run_->ending) {
     if (run_->actor) self_->send_exit(run_->actor, caf::exit_reason::user_shutdown);
-    produce(agent_failed{"interrupted", "the thread or the server was closed while the agent was at work", true});
+    produce(agent_failed{std::string{interrupted}, "the thread or the server was closed while the agent was at work",
+                         true});
     flush();
   }
   end_if_done();

@@ -63,10 +63,12 @@ struct pending_message {
 struct live_run {
   gangway::run_id id;
   run_actor actor;
-  open_run progress;                            ///< as far as it is committed
-  steady_time heard;                            ///< its last event
-  bool ending = false;                          ///< its ending is on its way to the log
-  std::optional<std::string> client_message_id; ///< what the client called the message it answers
+  open_run progress; ///< as far as it is committed
+  steady_time began;
+  std::optional<std::chrono::microseconds> first_event = {}; ///< from the agent, after that
+  steady_time heard;                                         ///< its last event
+  bool ending = false;                                       ///< its ending is on its way to the log
+  std::optional<std::string> client_message_id;              ///< what the client called the message it answers
 };
 
 class manager_state {
@@ -100,14 +102,15 @@ private:
   void answer(const request_origin& origin, const std::string& result);
   void refuse(const request_origin& origin, const command_error& error);
   void asked(const request_origin& origin);
-  void finish(const request_origin& origin);
+  void finish(const request_origin& origin, std::optional<resume_result> opened = {});
 
   // Opening: a connection is brought to the newest event, by the log or by a snapshot.
   attachment* find_turn(const request_origin& origin, std::uint64_t turn);
   void resume(const request_origin& origin, std::uint64_t turn, sequence after);
-  void send_snapshot(const request_origin& origin, std::uint64_t turn);
+  void send_snapshot(const request_origin& origin, std::uint64_t turn, resume_result result);
   static void send_opened(attachment& to, const request_origin& origin, const std::string& opened);
-  void greet(const request_origin& origin, std::uint64_t turn, sequence position, const std::string& opened);
+  void greet(const request_origin& origin, std::uint64_t turn, sequence position, const std::string& opened,
+             resume_result result);
   void refuse_open(const request_origin& origin, std::uint64_t turn, const caf::error& reason);
   void catch_up(attachment& to);
 

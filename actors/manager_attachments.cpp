@@ -23,9 +23,9 @@ void manager_state::asked(const request_origin& origin) {
 }
 
 // Every frame comes to this once, when it is answered; a connection that has left is forgotten with its last answer.
-void manager_state::finish(const request_origin& origin) {
+void manager_state::finish(const request_origin& origin, std::optional<resume_result> opened) {
   auto* from = find(origin.connection);
-  self_->send(owner_, frame_handled{identity_.manager, origin, from != nullptr && from->open, from != nullptr});
+  self_->send(owner_, frame_handled{identity_.manager, origin, from != nullptr && from->open, from != nullptr, opened});
   if (from == nullptr) return;
   --from->asked;
   if (from->asked == 0 && (from->leaving || !from->open))
@@ -33,7 +33,8 @@ void manager_state::finish(const request_origin& origin) {
 }
 
 void manager_state::answer(const request_origin& origin, const std::string& result) {
-  if (auto* to = find(origin.connection); to && origin.request) to->link.send(wire::reply(*origin.request, result));
+  if (auto* to = find(origin.connection); to && origin.request)
+    to->link.reply(*origin.request, wire::reply(*origin.request, result));
   finish(origin);
 }
 
@@ -41,7 +42,7 @@ void manager_state::answer(const request_origin& origin, const std::string& resu
 void manager_state::refuse(const request_origin& origin, const command_error& error) {
   auto* to = find(origin.connection);
   if (to && origin.request)
-    to->link.send(wire::reply(origin.request, error));
+    to->link.reply(*origin.request, wire::reply(origin.request, error));
   else if (to && to->greeting)
     to->link.close(to_close_reason(error));
   finish(origin);
@@ -63,7 +64,7 @@ void manager_state::on_attach(const attach& order) {
   if (position && position->epoch == epoch_ && position->after <= committed_)
     resume(order.origin, turn, position->after);
   else
-    send_snapshot(order.origin, turn);
+    send_snapshot(order.origin, turn, position ? resume_result::snapshot : resume_result::new_);
 }
 
 // What it asked for is still answered: a thread may be closed right behind a message.
@@ -91,14 +92,15 @@ attachment* manager_state::find_turn(const request_origin& origin, std::uint64_t
 
 void manager_state::resume(const request_origin& origin, std::uint64_t turn, sequence after) {
   if (window_.covers(after)) {
-    greet(origin, turn, after, wire::opened(identity_.thread, identity_.manager, epoch_, committed_));
+    greet(origin, turn, after, wire::opened(identity_.thread, identity_.manager, epoch_, committed_),
+          resume_result::tail);
     return;
   }
   const auto last = committed_;
   self_->request(services_->reader, caf::infinite, read_log{log_, after, last})
       .then(
           [=, this](const log_read& read) {
-            if (!read.complete) return send_snapshot(origin, turn);
+            if (!read.complete) return send_snapshot(origin, turn, resume_result::snapshot);
             auto* to = find_turn(origin, turn);
             if (to == nullptr) return;
             to->open = true;
@@ -109,24 +111,25 @@ void manager_state::resume(const request_origin& origin, std::uint64_t turn, seq
             to->position = last;
             to->waiting = false;
             catch_up(*to);
-            finish(origin);
+            finish(origin, resume_result::tail);
           },
           [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
 }
 
-void manager_state::send_snapshot(const request_origin& origin, std::uint64_t turn) {
+void manager_state::send_snapshot(const request_origin& origin, std::uint64_t turn, resume_result result) {
   thread_snapshot snapshot;
   if (run_) snapshot.run = run_->progress;
   const auto last = committed_;
   if (last == 0) {
-    greet(origin, turn, 0, wire::opened(identity_.thread, identity_.manager, epoch_, 0, snapshot));
+    greet(origin, turn, 0, wire::opened(identity_.thread, identity_.manager, epoch_, 0, snapshot), result);
     return;
   }
   self_->request(services_->reader, caf::infinite, get_messages{.log = log_, .before = last + 1})
       .then(
           [=, this](const messages_page& page) mutable {
             snapshot.messages = page.messages;
-            greet(origin, turn, last, wire::opened(identity_.thread, identity_.manager, epoch_, last, snapshot));
+            greet(origin, turn, last, wire::opened(identity_.thread, identity_.manager, epoch_, last, snapshot),
+                  result);
           },
           [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
 }
@@ -135,11 +138,11 @@ void manager_state::send_opened(attachment& to, const request_origin& origin, co
   if (const auto greeting = std::exchange(to.greeting, nullptr))
     to.link.send(wire::connected(*greeting, opened));
   else if (origin.request)
-    to.link.send(wire::reply(*origin.request, opened));
+    to.link.reply(*origin.request, wire::reply(*origin.request, opened));
 }
 
 void manager_state::greet(const request_origin& origin, std::uint64_t turn, sequence position,
-                          const std::string& opened) {
+                          const std::string& opened, resume_result result) {
   auto* to = find_turn(origin, turn);
   if (to == nullptr) return;
   to->open = true;
@@ -147,7 +150,7 @@ void manager_state::greet(const request_origin& origin, std::uint64_t turn, sequ
   to->position = position;
   to->waiting = false;
   catch_up(*to);
-  finish(origin);
+  finish(origin, result);
 }
 
 // A connection that had the thread open before goes on where it was; another one has not got it.

@@ -24,6 +24,9 @@ double seconds_of(Duration length) {
   return std::chrono::duration<double>(length).count();
 }
 
+double number_of(std::chrono::microseconds length) { return seconds_of(length); }
+double number_of(std::uint64_t count) { return static_cast<double>(count); }
+
 template <class Enumerator>
 std::string_view name_at(std::size_t place) {
   return to_string(static_cast<Enumerator>(place));
@@ -46,15 +49,16 @@ public:
   /// Add one series to the family that was added last.
   void gauge(labels under, double value) { add(under).gauge.value = value; }
   void counter(labels under, double value) { add(under).counter.value = value; }
-  void lengths(labels under, const histogram& counted) {
+  template <const auto& Bounds>
+  void values(labels under, const basic_histogram<Bounds>& counted) {
     auto& result = add(under).histogram;
     // Ours are counted each alone, theirs are "at most"; their last, which has no bound, they add themselves.
-    for (std::size_t i = 0; i < histogram::bounds.size(); ++i) {
+    for (std::size_t i = 0; i < Bounds.size(); ++i) {
       result.sample_count += counted.buckets[i];
-      result.bucket.push_back({result.sample_count, seconds_of(histogram::bounds[i])});
+      result.bucket.push_back({result.sample_count, number_of(Bounds[i])});
     }
     result.sample_count += counted.buckets.back();
-    result.sample_sum = seconds_of(counted.sum);
+    result.sample_sum = number_of(counted.sum);
   }
 
   /// Adds a family of one gauge.
@@ -112,17 +116,47 @@ void add_measures(page& out, const measures& counted) {
       out.counter({{"level", name_at<cleanup_level>(level)}, {"reason", name_at<eviction_reason>(reason)}},
                   counted.evictions[level][reason]);
   out.family(MetricType::Histogram, "gangway_cleanup_seconds", "How long cleanups took.");
-  out.lengths({}, counted.cleanup_time);
+  out.values({}, counted.cleanup_time);
   out.family(MetricType::Histogram, "gangway_admission_seconds",
              "How long requests for a manager took until they were decided, by how they ended.");
   for (std::size_t i = 0; i < admission_outcomes; ++i)
-    out.lengths({{"outcome", name_at<admission_outcome>(i)}}, counted.admission_time[i]);
+    out.values({{"outcome", name_at<admission_outcome>(i)}}, counted.admission_time[i]);
   out.family(MetricType::Histogram, "gangway_queue_wait_seconds",
              "How long requests waited in the queue that got their slot from there.");
-  out.lengths({}, counted.queue_time);
+  out.values({}, counted.queue_time);
   out.family(MetricType::Counter, "gangway_probes_total", "Managers and connections that were probed, by result.");
   for (std::size_t i = 0; i < probe_results; ++i)
     out.counter({{"result", name_at<probe_result>(i)}}, counted.probes[i]);
+}
+
+void add_conversations(page& out, const measures& counted) {
+  out.family(MetricType::Counter, "gangway_disconnects_total",
+             "WebSocket connections that ended, by close code: ours, else the client's; 1006: without a close frame.");
+  for (std::size_t i = 0; i < counted_close_codes.size(); ++i)
+    out.counter({{"code", std::to_string(counted_close_codes[i])}}, counted.disconnects[i]);
+  out.counter({{"code", "other"}}, counted.disconnects.back());
+  out.family(MetricType::Counter, "gangway_slow_consumers_total",
+             "Connections closed because their client read too slowly: those of code 4008.");
+  out.counter({}, counted.disconnects[place_of_close_code(static_cast<std::uint16_t>(close_code::slow_consumer))]);
+  out.family(MetricType::Counter, "gangway_resumes_total",
+             "Threads opened, by what the client got: what it missed, a snapshot instead, or a snapshot as it asked.");
+  for (std::size_t i = 0; i < resume_results; ++i)
+    out.counter({{"result", name_at<resume_result>(i)}}, counted.resumes[i]);
+  out.family(MetricType::Counter, "gangway_runs_total", "Agent runs that ended, by agent and outcome.");
+  for (const auto& [agent, outcomes] : counted.runs)
+    for (std::size_t i = 0; i < run_outcomes; ++i)
+      out.counter({{"agent", agent}, {"outcome", name_at<run_outcome>(i)}}, outcomes[i]);
+  out.family(MetricType::Histogram, "gangway_run_first_event_seconds",
+             "From a run's start to the first thing that its agent did or said, of runs that ended.");
+  out.values({}, counted.first_event_time);
+}
+
+void add_store(page& out, const store_measures& counted) {
+  out.family(MetricType::Histogram, "gangway_store_commit_seconds",
+             "How long the store's transactions took, from begin to commit.");
+  out.values({}, counted.commit_time);
+  out.family(MetricType::Histogram, "gangway_store_batch_events", "Events committed together in one transaction.");
+  out.values({}, counted.batch_events);
 }
 
 void add_process(page& out, const metrics_snapshot& what) {
@@ -155,6 +189,8 @@ std::string render_metrics(const metrics_snapshot& what) {
   page out;
   add_counts(out, what.count);
   add_measures(out, what.counted);
+  add_conversations(out, what.counted);
+  add_store(out, what.stored);
   add_process(out, what);
   return out.text();
 }

@@ -22,7 +22,8 @@ inline constexpr std::string_view metrics_type = "text/plain; version=0.0.4; cha
 /// Everything that is shown, as of one moment.
 struct metrics_snapshot {
   tally count;
-  measures counted;
+  measures counted; ///< with every configured agent, though it had no run yet
+  store_measures stored;
   std::map<std::string, std::uint64_t> mailboxes; ///< messages that wait, by actor; one that is silent is left out
   std::vector<std::chrono::nanoseconds> loop_lag;
   process_use process;

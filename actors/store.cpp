@@ -131,12 +131,15 @@ std::optional<std::string> store_state::write(std::span<waiting_request> request
                          const auto* append = std::get_if<waiting_append>(&what);
                          return append != nullptr && append->request.durable;
                        });
+  const auto begun = self_->clock().now();
   try {
     writer_->begin(durable);
     if (requests.empty()) writer_->touch();
     for (auto& what : requests)
       std::visit([this](auto& waiter) { apply(waiter); }, what);
     writer_->commit();
+    if (!requests.empty())
+      note_committed(requests, std::chrono::duration_cast<std::chrono::microseconds>(self_->clock().now() - begun));
     return std::nullopt;
   } catch (const storage_error& error) {
     writer_->roll_back();
@@ -158,6 +161,16 @@ void store_state::apply(waiting_append& what) {
 void store_state::apply(waiting_record& what) {
   const auto& made = what.request.made;
   writer_->record({made.id, made.user, made.time, subjects_of(made), encode(made)});
+}
+
+// Events that were refused are in no batch.
+void store_state::note_committed(std::span<const waiting_request> requests, std::chrono::microseconds took) {
+  std::uint64_t events = 0;
+  for (const auto& what : requests)
+    if (const auto* append = std::get_if<waiting_append>(&what); append != nullptr && append->outcome)
+      events += append->request.events.size();
+  measures_.commit_time.observe(took);
+  measures_.batch_events.observe(events);
 }
 
 void store_state::report(const std::string& trouble) {
@@ -191,6 +204,7 @@ store_private::behavior_type store(store_pointer self, std::unique_ptr<log_write
       [=](const open_log& order) { return state->on_open_log(order); },
       [=](const append_events& order) { return state->on_append_events(order); },
       [=](const record_decision& order) { state->on_record_decision(order); },
+      [=](const get_store_measures&) { return state->on_get_store_measures(); },
       [=](const retire&) { state->on_retire(); },
       [=](const get_vitals&) { return self->vitals(); },
       [=](const commit_tick&) { state->on_commit_tick(); },

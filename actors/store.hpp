@@ -32,6 +32,7 @@ public:
   caf::typed_response_promise<log_opened> on_open_log(const open_log& order);
   caf::typed_response_promise<events_appended> on_append_events(const append_events& order);
   void on_record_decision(const record_decision& order);
+  store_measured on_get_store_measures() const { return {measures_}; }
   void on_commit_tick();
   void on_retry();
   void on_retire();
@@ -63,6 +64,7 @@ private:
   void apply(waiting_open& what);
   void apply(waiting_append& what);
   void apply(waiting_record& what);
+  void note_committed(std::span<const waiting_request> requests, std::chrono::microseconds took);
   void report(const std::string& trouble);
   void retry_later();
 
@@ -73,6 +75,7 @@ private:
   std::size_t batch_bytes_ = 0;
   bool tick_sent_ = false;
   bool retry_pending_ = false;
+  store_measures measures_;
   std::optional<std::string> trouble_; ///< what the inspector was told last; empty: none
 };
 

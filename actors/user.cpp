@@ -57,7 +57,7 @@ user_connection* user_state::heard(const connection_id& connection) {
 
 void user_state::answer(const request_origin& origin, const std::string& result) {
   if (!origin.request) return;
-  if (auto* to = find(origin.connection)) to->link.send(wire::reply(*origin.request, result));
+  if (auto* to = find(origin.connection)) to->link.reply(*origin.request, wire::reply(*origin.request, result));
 }
 
 // A socket that waits for its one thread is told by its end.
@@ -67,7 +67,7 @@ void user_state::refuse(const request_origin& origin, const command_error& error
   if (to->greeting && !origin.request)
     to->link.close(to_close_reason(error));
   else if (origin.request)
-    to->link.send(wire::reply(origin.request, error));
+    to->link.reply(*origin.request, wire::reply(origin.request, error));
 }
 
 void user_state::tell_everybody(const std::string& notice) {
@@ -224,6 +224,7 @@ std::optional<steady_time> user_state::remembered_until() const {
 // The directory decides, since it alone knows whether a connection is on its way here.
 void user_state::on_forget(const forget_tick& tick) {
   if (tick.turn != turn_ || !connections_.empty() || !slots_.empty()) return;
+  if (cleanup_) return forget_if_unused(); // somebody waits for its end
   if (const auto until = remembered_until())
     self_->delayed_send(self_, milliseconds_between(now(), *until) + std::chrono::milliseconds{1}, tick);
   else
@@ -254,7 +255,8 @@ user_report user_state::describe() const {
   report.managers_max = rules().managers_max;
   report.waiting = static_cast<std::uint32_t>(line_.size());
   report.grace = limit_now() - rules().managers_max;
-  report.tombstones = static_cast<std::uint32_t>(tombstones_.size());
+  report.tombstones = static_cast<std::uint32_t>(std::count_if(
+      tombstones_.begin(), tombstones_.end(), [&](const tombstone& one) { return !has_slot(one.thread); }));
   for (const auto& which : slots_) {
     manager_report line;
     line.manager = which.manager;

@@ -109,6 +109,7 @@ struct slot {
   std::vector<pending_frame> unanswered;                     ///< if the manager ends first, we answer
   std::vector<std::pair<connection_id, std::uint64_t>> left; ///< since its last heartbeat, and the probe before that
   std::optional<run_id> run;
+  std::string agent; ///< of a run whose end is not counted yet; empty: there is none
   steady_time run_began;
   steady_time run_heard; ///< its last event
   steady_time reserved;
@@ -129,13 +130,16 @@ struct waiting_open {
   steady_time since;
   std::optional<steady_time> until; ///< set once it is in the queue
   std::size_t told = 0;             ///< the position it was told last
-  bool after_eviction = false;      ///< may take a free slot or a conservative victim, nothing more
+  bool after_eviction = false;      ///< may evict nobody: takes a free slot or a conservative victim
 };
 
-/// An evicted thread: until then it does not evict others in its turn.
+/// An evicted thread. It may come back once at the cost of another, as somebody does who turns to it; at once, or once
+/// more before `resume_until`, is what programs do that take back what they lose.
 struct tombstone {
   thread_id thread;
+  steady_time evicted;
   steady_time resume_until;
+  bool came_back = false; ///< it has got a slot since
 };
 
 /// A cleanup on its way.
@@ -228,6 +232,7 @@ private:
   user_connection* find(const connection_id& connection);
   slot* find(const manager_id& manager);
   slot* find_usable(const thread_id& thread);
+  bool has_slot(const thread_id& thread) const;
   static seat* find_seat(slot& of, const connection_id& connection);
   std::uint32_t slots_used() const;
   std::uint32_t slots_ending() const;
@@ -253,6 +258,7 @@ private:
   void linger_if_unused(slot& which);
   void retire_manager(slot& which);
   void give_up(slot& which, const command_error& error);
+  void count_run(slot& which, run_outcome outcome, std::optional<std::chrono::microseconds> first_event);
   void detach_all(slot& which, const command_error& error);
   void forget_if_unused();
   std::optional<steady_time> remembered_until() const;
@@ -297,8 +303,11 @@ private:
   decision plan(const clean_up& order) const;
   decision begin_record(decision::kind what) const;
   void keep(decision record);
-  command_error limit_error(error_code code) const;
-  bool is_tombstoned(const thread_id& thread) const;
+  command_error limit_error(error_code code, const thread_id& thread) const;
+  const tombstone* find_tombstone(const thread_id& thread) const;
+  bool may_evict_nobody(const thread_id& thread) const;
+  bool is_noted();
+  void note_refusal(const thread_id& thread, const command_error& error);
 
   user_pointer self_ = nullptr;
   directory_actor directory_;

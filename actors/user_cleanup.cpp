@@ -189,10 +189,12 @@ void user_state::evict(const choice& whom, cleanup_level level, decision& record
     record.connections.push_back({used.connection, reason.code, reason.text, to->verdict});
   }
   const auto time = now();
+  const auto* known = find_tombstone(which.thread);
+  const bool came_back = known != nullptr && known->came_back;
   std::erase_if(tombstones_,
                 [&](const tombstone& one) { return one.resume_until <= time || one.thread == which.thread; });
   if (tombstones_.size() >= tombstones_per_slot * rules().managers_max) tombstones_.erase(tombstones_.begin());
-  tombstones_.push_back({which.thread, time + window});
+  tombstones_.push_back({which.thread, time, time + window, came_back});
   which.run.reset();
   record.evictions.push_back(std::move(told));
   retire_manager(which);
@@ -336,18 +338,23 @@ void user_state::note_roster(decision& record, steady_time begun, steady_time ti
   }
 }
 
-// After whoever waits for the slot: to encode, to log and to commit a record takes longer than to make room.
-void user_state::keep(decision record) {
-  // A client that makes us decide all the time must not wash out what was decided about others.
+// A client that makes us decide all the time must not wash out what was decided about others.
+bool user_state::is_noted() {
   const auto time = now();
   if (time - records_since_ >= std::chrono::minutes{1}) {
     records_since_ = time;
     records_ = 0;
   }
-  if (services_->store && ++records_ <= records_per_minute)
+  return ++records_ <= records_per_minute;
+}
+
+// After whoever waits for the slot: to encode, to log and to commit a record takes longer than to make room.
+void user_state::keep(decision record) {
+  if (!services_->store || !is_noted()) return log_decision(record);
+  if (record.what == decision::kind::cleanup && record.scope == cleanup_scope::request)
     self_->delayed_send(services_->store, record_pause, record_decision{std::move(record)});
   else
-    log_decision(record);
+    self_->send(services_->store, record_decision{std::move(record)});
 }
 
 } // namespace gangway

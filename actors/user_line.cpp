@@ -6,6 +6,7 @@
 
 #include "actors/user.hpp"
 #include "protocol/json.hpp"
+#include "protocol/log.hpp"
 #include "protocol/wire.hpp"
 
 namespace gangway {
@@ -13,6 +14,9 @@ namespace gangway {
 namespace {
 
 using std::chrono::milliseconds;
+
+// Nobody reads a notice and decides to turn to that thread in less.
+constexpr milliseconds redial_time{1000};
 
 std::uint32_t total_evicted(const std::vector<cleanup_attempt>& attempts) {
   std::uint32_t result = 0;
@@ -54,10 +58,17 @@ std::uint32_t user_state::limit_now() const {
 
 // -- the line ------------------------------------------------------------------------------------
 
-bool user_state::is_tombstoned(const thread_id& thread) const {
+const tombstone* user_state::find_tombstone(const thread_id& thread) const {
   const auto time = now();
-  return std::any_of(tombstones_.begin(), tombstones_.end(),
-                     [&](const tombstone& one) { return one.thread == thread && one.resume_until > time; });
+  const auto found = std::find_if(tombstones_.begin(), tombstones_.end(), [&](const tombstone& one) {
+    return one.thread == thread && one.resume_until > time;
+  });
+  return found == tombstones_.end() ? nullptr : &*found;
+}
+
+bool user_state::may_evict_nobody(const thread_id& thread) const {
+  const auto* known = find_tombstone(thread);
+  return known != nullptr && (known->came_back || now() - known->evicted < redial_time);
 }
 
 std::size_t user_state::waiting_threads(bool after_eviction) const {
@@ -172,16 +183,18 @@ void user_state::degrade() {
 
 void user_state::queue_rest() {
   const auto max = rules().queue.max;
-  std::vector<request_origin> refused;
+  std::vector<std::pair<request_origin, thread_id>> refused;
   while (line_.size() > max) {
-    refused.push_back(line_.back().origin);
+    refused.emplace_back(line_.back().origin, line_.back().thread);
     line_.pop_back();
   }
   const auto until = now() + rules().queue.timeout;
   for (auto& waiting : line_)
     if (!waiting.until) waiting.until = until;
-  for (const auto& origin : refused) {
-    refuse(origin, limit_error(max == 0 ? error_code::manager_limit : error_code::queue_full));
+  for (const auto& [origin, thread] : refused) {
+    const auto error = limit_error(max == 0 ? error_code::manager_limit : error_code::queue_full, thread);
+    note_refusal(thread, error);
+    refuse(origin, error);
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
   }
   report_count();
@@ -212,7 +225,10 @@ void user_state::on_patience(const patience_tick&) {
     return true;
   });
   for (const auto& waiting : late) {
-    refuse(waiting.origin, limit_error(waiting.after_eviction ? error_code::queue_timeout : error_code::manager_limit));
+    const auto error =
+        limit_error(waiting.after_eviction ? error_code::queue_timeout : error_code::manager_limit, waiting.thread);
+    note_refusal(waiting.thread, error);
+    refuse(waiting.origin, error);
     self_->send(directory_, admission_ended{admission_outcome::refused, microseconds_between(waiting.since, time)});
   }
   report_count();
@@ -221,26 +237,42 @@ void user_state::on_patience(const patience_tick&) {
   schedule_patience();
 }
 
-command_error user_state::limit_error(error_code code) const {
+// A client that is refused all the time does not fill the log.
+void user_state::note_refusal(const thread_id& thread, const command_error& error) {
+  if (!is_noted()) return;
+  log::warning("a thread was refused", {{"user_id", user_.value},
+                                        {"thread_id", thread.value},
+                                        {"code", to_string(error.code)},
+                                        {"managers_used", slots_used()},
+                                        {"managers_max", rules().managers_max},
+                                        {"waiting", line_.size()}});
+}
+
+command_error user_state::limit_error(error_code code, const thread_id& thread) const {
   const auto current = slots_used();
   const auto max = std::to_string(rules().managers_max);
   const auto wait = rules().queue.timeout.count() > 0 ? rules().queue.timeout : rules().linger;
   const auto& attempts = cleanup_ ? cleanup_->record.attempts : last_attempts_;
-  if (code == error_code::queue_timeout)
+  if (code == error_code::queue_timeout) {
+    const auto* known = find_tombstone(thread);
     return {code,
-            "this thread was evicted a moment ago and may come back by itself into a free slot only; none of " + max
-                + " became free in time",
-            wait, details_of(attempts, current)};
+            "this thread was evicted a moment ago, or a second time, and takes nobody's slot until "
+            "cleanup.resume_window is over; none of "
+                + max + " became free in time",
+            known == nullptr ? wait : milliseconds_between(now(), known->resume_until), details_of(attempts, current)};
+  }
   auto summary = summary_of(attempts);
-  if (rules().cleanup.max_level < cleanup_level::force)
+  const bool is_limited = rules().cleanup.max_level < cleanup_level::force;
+  const std::string levels = is_limited ? "all levels that its tier allows" : "all levels";
+  if (is_limited)
     summary += "; " + std::string{to_string(rules().cleanup.max_level)} + " is the highest level for tier "
                + std::string{to_string(tier_)};
   return {code,
           "User " + user_.value + " has reached the maximum number of WebSocket managers (" + max
-              + "). Graduated emergency cleanup attempted through all levels but limit still exceeded. Cleanup "
-                "attempts made: "
-              + summary + " (total cleaned: " + std::to_string(total_evicted(attempts))
-              + "). Current count: " + std::to_string(current) + ".",
+              + "). Graduated emergency cleanup attempted through " + levels
+              + " but limit still exceeded. Cleanup attempts made: " + summary + " (total cleaned: "
+              + std::to_string(total_evicted(attempts)) + "). Current count: " + std::to_string(current) + "."
+              + (code == error_code::queue_full ? " Already waiting: " + std::to_string(line_.size()) + "." : ""),
           wait, details_of(attempts, current)};
 }
 

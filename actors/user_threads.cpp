@@ -13,6 +13,8 @@ namespace {
 
 const command_error busy{error_code::busy, "too many frames of this thread are unanswered", {}, {}};
 const command_error not_open{error_code::not_open, "this connection has not opened that thread", {}, {}};
+const command_error was_evicted{
+    error_code::not_open, "the thread was evicted to make room for another; open it again", {}, {}};
 const command_error closed_before{error_code::not_open, "the thread was closed before it was open", {}, {}};
 const command_error did_not_end{
     error_code::internal, "the thread's manager did not answer and was given up; open the thread again", {}, {}};
@@ -35,6 +37,11 @@ slot* user_state::find_usable(const thread_id& thread) {
   auto found = std::find_if(slots_.begin(), slots_.end(),
                             [&](const slot& known) { return known.thread == thread && known.in_use(); });
   return found == slots_.end() ? nullptr : &*found;
+}
+
+bool user_state::has_slot(const thread_id& thread) const {
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [&](const slot& known) { return known.thread == thread && known.in_use(); });
 }
 
 seat* user_state::find_seat(slot& of, const connection_id& connection) {
@@ -60,7 +67,8 @@ bool user_state::has_credit(const slot& of, const connection_id& connection) con
 
 slot& user_state::reserve(const thread_id& thread) {
   ++turn_;
-  std::erase_if(tombstones_, [&](const tombstone& one) { return one.thread == thread; });
+  for (auto& one : tombstones_)
+    if (one.thread == thread) one.came_back = true;
   const auto time = now();
   auto& which = slots_.emplace_back();
   which.manager = manager_id::make();
@@ -90,7 +98,7 @@ void user_state::open(const request_origin& origin, const thread_id& thread,
     if (!which->fault || is_live_run(*which, now())) return take_seat(*which, origin, position);
     give_up(*which, did_not_end);
   }
-  waiting_open request{origin, thread, position, now(), {}, 0, is_tombstoned(thread)};
+  waiting_open request{origin, thread, position, now(), {}, 0, may_evict_nobody(thread)};
   switch (services_->decisions.admit(
       {slots_used(), limit_now(), slots_ending(), static_cast<std::uint32_t>(line_.size()), line_max()})) {
   case admission::reserve:
@@ -102,7 +110,8 @@ void user_state::open(const request_origin& origin, const thread_id& thread,
     wait_in_line(std::move(request));
     break;
   case admission::refuse_as_full:
-    refuse(origin, limit_error(error_code::queue_full));
+    refuse(origin, limit_error(error_code::queue_full, thread));
+    note_refusal(thread, limit_error(error_code::queue_full, thread));
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
     break;
   case admission::refuse_as_leaking:
@@ -123,7 +132,11 @@ void user_state::take_seat(slot& in, const request_origin& origin, const std::op
   in.last_useful = who->last_useful;
   in.loss.reset();
   ++in.turn;
-  if (find_seat(in, origin.connection) == nullptr) in.seats.push_back({origin.connection});
+  // Until it is answered: whoever asks anew is not told in between that the thread went.
+  if (auto* before = find_seat(in, origin.connection))
+    before->open = false;
+  else
+    in.seats.push_back({origin.connection});
   in.unanswered.push_back({origin});
   attach order{origin, who->link, position};
   if (const auto greeting = std::exchange(who->greeting, nullptr)) {
@@ -138,6 +151,7 @@ void user_state::pass_on(const Command& command) {
   auto* from = heard(command.origin.connection);
   if (from == nullptr) return;
   auto* which = find_usable(command.thread);
+  if (which == nullptr && find_tombstone(command.thread) != nullptr) return refuse(command.origin, was_evicted);
   if (which == nullptr || find_seat(*which, from->connection) == nullptr) return refuse(command.origin, not_open);
   if (!has_credit(*which, from->connection)) return refuse(command.origin, busy);
   // Reading what was said is no use of a thread by which it should outlive others.
@@ -222,18 +236,22 @@ void user_state::on_manager_opened(const manager_opened& report) {
 }
 
 void user_state::on_frame_handled(const frame_handled& report) {
+  if (report.opened) self_->send(directory_, thread_opened{*report.opened});
   auto* which = heard(report.manager);
   if (which == nullptr) return;
   auto& unanswered = which->unanswered;
   auto found = std::find_if(unanswered.begin(), unanswered.end(),
                             [&](const pending_frame& known) { return known.origin == report.origin; });
-  if (found != unanswered.end()) {
+  const bool was_given_up = found == unanswered.end();
+  if (!was_given_up) {
     unanswered.erase(found);
     if (!report.answered) refuse(report.origin, not_open);
   }
   auto* used = find_seat(*which, report.origin.connection);
   if (used == nullptr) return;
   if (report.attached && !used->open) {
+    // Its client was told that it has not got it.
+    if (was_given_up && has_nothing_under_way(*which, used->connection)) return leave(*which, report.origin.connection);
     used->open = true;
     used->opened_turn = probe_turn_;
     // What has just been opened may go for those who wait.
@@ -252,6 +270,7 @@ void user_state::on_run_started(const run_started& report) {
   auto* which = heard(report.manager);
   if (which == nullptr) return;
   which->run = report.run;
+  which->agent = report.agent;
   which->run_began = which->run_heard = which->last_useful = now();
   ++which->turn;
   report_count();
@@ -260,12 +279,20 @@ void user_state::on_run_started(const run_started& report) {
 void user_state::on_run_ended(const run_ended& report) {
   auto* which = heard(report.manager);
   if (which == nullptr) return;
+  count_run(*which, report.outcome, report.first_event);
   which->run.reset();
   which->last_useful = now();
   report_count();
   linger_if_unused(*which);
   retry_not_before_ = {};
   reconsider();
+}
+
+// A run that was given up for dead may still end in order, and then counts by its ending; one whose manager is gone
+// ends with that.
+void user_state::count_run(slot& which, run_outcome outcome, std::optional<std::chrono::microseconds> first_event) {
+  auto agent = std::exchange(which.agent, {});
+  if (!agent.empty()) self_->send(directory_, run_finished{std::move(agent), outcome, first_event});
 }
 
 void user_state::on_manager_failed(const manager_failed& report) {
@@ -294,6 +321,7 @@ void user_state::on_manager_down(const caf::down_msg& report) {
     keep(std::move(record));
   }
   detach_all(*which, to_command_error(report.reason));
+  count_run(*which, run_outcome::interrupted, {});
   slots_.erase(which);
   report_count();
   if (probe_) look_at_probe();

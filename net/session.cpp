@@ -85,6 +85,12 @@ void session::send(frame text) {
   });
 }
 
+void session::reply(std::int64_t request, frame text) {
+  on_loop([request, text = std::move(text)](session& self) mutable {
+    if (self.phase_ < phase::closing && self.requests_.settle(request)) self.queue(std::move(text));
+  });
+}
+
 void session::ping(std::uint64_t nonce) {
   on_loop([nonce](session& self) {
     if (self.phase_ != phase::awaiting_user && self.phase_ != phase::admitted) return;
@@ -195,8 +201,11 @@ void session::obey(wire::command&& what) {
           on_refresh_token(command);
         else if constexpr (std::is_same_v<Command, wire::pong>)
           caf::anon_send(user_, pong_received{id_, 0});
-        else if constexpr (!std::is_same_v<Command, wire::connect>)
+        else if constexpr (!std::is_same_v<Command, wire::connect>) {
+          if constexpr (requires { command.origin; })
+            if (command.origin.request) requests_.open(*command.origin.request);
           caf::anon_send(user_, std::move(command));
+        }
       },
       what);
 }
@@ -339,6 +348,7 @@ void session::close_now(const close_reason& reason) {
   phase_ = phase::closing;
   late_connect_.reset();
   greeting_.reset();
+  close_code_ = static_cast<std::uint16_t>(reason.code);
   closing_with_ = std::make_unique<close_reason>(reason);
   arm(rules().close_timeout);
   auto text = std::make_shared<const std::string>(wire::disconnect(reason));
@@ -359,11 +369,13 @@ void session::drop() {
   end();
 }
 
-void session::on_gone() { end(); }
+void session::on_gone(std::uint16_t code) { end(code); }
 
-void session::end() {
+// `code` is the client's; what we decided before comes first.
+void session::end(std::uint16_t code) {
   if (phase_ == phase::ended) return;
   const auto self = shared_from_this();
+  const bool was_open = phase_ != phase::opening;
   phase_ = phase::ended;
   channel_.reset();
   closing_with_.reset();
@@ -379,6 +391,11 @@ void session::end() {
     arm(claim_max);
   }
   auto& home = *std::exchange(home_, nullptr);
+  if (was_open) {
+    const auto& directories = home.rules.behind.directories;
+    const bool by_us = close_code_ != 0;
+    caf::anon_send(directories[loop_ % directories.size()], connection_ended{by_us ? close_code_ : code, by_us});
+  }
   home.sessions.erase(self);
   if (home.on_left) home.on_left();
 }

@@ -21,6 +21,7 @@
 #include "net/jwt.hpp"
 #include "net/newcomer.hpp"
 #include "net/websocket.hpp"
+#include "protocol/open_requests.hpp"
 #include "protocol/session_link.hpp"
 #include "protocol/wire.hpp"
 
@@ -52,7 +53,7 @@ struct session_home {
 ///
 /// A user that was told `session_opened` and admits is told `session_closed`, exactly once, whatever happens in
 /// between: a session that ends before `admit` stays reachable for `claim_max`, and answers a late `admit` with
-/// `session_closed`.
+/// `session_closed`. Whether or not there is a user, the directory of its loop is told `connection_ended`.
 ///
 /// Lives on one loop. The functions of `session_port` may be called from any thread: on the loop they act at once, from
 /// elsewhere they are posted, so that one caller's calls keep their order.
@@ -75,6 +76,7 @@ public:
   session(session_home& home, newcomer& who);
 
   void send(frame text) override;
+  void reply(std::int64_t request, frame text) override;
   void ping(std::uint64_t nonce) override;
   void admit(caf::strong_actor_ptr user) override;
   void close(close_reason reason) override;
@@ -87,7 +89,7 @@ public:
   void on_message(std::string_view text, bool is_text) override;
   void on_pong(std::string_view payload) override;
   void on_written() override;
-  void on_gone() override;
+  void on_gone(std::uint16_t code) override;
 
 private:
   using timer =
@@ -125,7 +127,7 @@ private:
   // how it ends
   void close_now(const close_reason& reason);
   void close_slow();
-  void end();
+  void end(std::uint16_t code = no_close_frame);
 
   void arm(std::chrono::milliseconds delay);
   void disarm();
@@ -144,6 +146,7 @@ private:
   std::size_t queued_bytes_ = 0; // waiting and being written
   std::size_t writing_bytes_ = 0;
 
+  open_requests requests_; // that actors answer
   frame greeting_;                           // until the first command, which may be a `connect` that asks for it again
   std::optional<std::int64_t> late_connect_; // such a `connect`, if it came before the greeting
   std::unique_ptr<wanted_thread> wanted_;    // until the user is told
@@ -157,6 +160,7 @@ private:
   std::uint32_t turn_ = 0;          // of the timer: one that expired may still be on its way when it is disarmed
   std::uint32_t bad_frames_ = 0;
   std::uint32_t loop_;
+  std::uint16_t close_code_ = 0; // that we decided on
   phase phase_ = phase::opening;
   bool announced_ = false; // and nobody was told `session_closed` yet
   bool reading_ = false;

@@ -68,8 +68,9 @@ public:
   /// The frame given to `write` is with the kernel.
   virtual void on_written() = 0;
 
-  /// The connection is over, whoever ended it and however. Called once; nothing follows it.
-  virtual void on_gone() = 0;
+  /// The connection is over, whoever ended it and however. Called once; nothing follows it. `code` is of the client's
+  /// close frame, or of ours if the channel failed the connection; 1000 if that frame has none, 1006 without any.
+  virtual void on_gone(std::uint16_t code) = 0;
 };
 
 /// One WebSocket on its loop: single steps, no queue, no decision. Not thread-safe. Pings from the peer are answered,

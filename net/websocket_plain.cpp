@@ -11,6 +11,7 @@
 #include <boost/beast/websocket/stream.hpp>
 
 #include "net/tcp_progress.hpp"
+#include "protocol/measures.hpp"
 #include "protocol/wire.hpp"
 
 namespace gangway {
@@ -95,7 +96,7 @@ public:
     incoming_.resize(std::max({incoming_.size(), filled_ == 0 ? room_idle : room_begun, filled_ * 2}));
     stream_.async_read_some(asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
                             [self = shared_from_this()](socket_error error, std::size_t size) {
-                              if (error) return self->gone(true);
+                              if (error) return self->gone(true, self->code_of(error));
                               self->filled_ += size;
                               self->on_read();
                             });
@@ -156,9 +157,23 @@ private:
                        });
   }
 
+  // What the close frame said: the client's, or Beast's own, which does not tell by which code it failed a connection.
+  std::uint16_t code_of(const socket_error& error) const {
+    if (error == websocket::error::closed) {
+      // One without a code is answered with 1000.
+      const std::uint16_t said = stream_.reason().code;
+      if (said == websocket::close_code::none) return websocket::close_code::normal;
+      return said;
+    }
+    if (error == websocket::error::message_too_big) return websocket::close_code::too_big;
+    if (error == websocket::error::bad_frame_payload) return websocket::close_code::bad_payload;
+    if (error == websocket::condition::protocol_violation) return websocket::close_code::protocol_error;
+    return no_close_frame;
+  }
+
   // After a closing handshake the peer hangs up first: a socket that is closed while bytes come in is reset, and what
   // we said last is lost.
-  void gone(bool in_order) {
+  void gone(bool in_order, std::uint16_t code = no_close_frame) {
     auto* handler = std::exchange(handler_, nullptr);
     if (handler == nullptr) return;
     if (in_order) {
@@ -168,7 +183,7 @@ private:
     } else {
       hang_up();
     }
-    handler->on_gone();
+    handler->on_gone(code);
   }
 
   void await_hang_up() {

@@ -117,6 +117,12 @@ using directory_actor = caf::typed_actor<
     caf::reacts_to<probe_ended>,
     // Counts a cleanup.
     caf::reacts_to<cleanup_ended>,
+    // Counts a connection that is over.
+    caf::reacts_to<connection_ended>,
+    // Counts a thread that was opened.
+    caf::reacts_to<thread_opened>,
+    // Counts a run.
+    caf::reacts_to<run_finished>,
     // Tells what it counted.
     caf::replies_to<get_measures>::with<measured>,
     // Has the users of one tier cleaned up.
@@ -158,6 +164,8 @@ using store_actor = caf::typed_actor<
     caf::replies_to<append_events>::with<events_appended>,
     // Keeps a decision.
     caf::reacts_to<record_decision>,
+    // Tells what it counted.
+    caf::replies_to<get_store_measures>::with<store_measured>,
     // Writes what it has, then ends.
     caf::reacts_to<retire>,
     // Shows that it answers.

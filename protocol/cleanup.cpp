@@ -120,7 +120,21 @@ std::vector<std::string> subjects_of(const decision& what) {
 }
 
 void log_decision(const decision& what) noexcept {
-  log::info("decided", {{"decision_id", to_string(what.id)},
+  const auto id = to_string(what.id);
+  for (const auto& one : what.evictions)
+    log::info("a manager lost its slot", {{"manager_id", to_string(one.manager)},
+                                          {"thread_id", one.thread.value},
+                                          {"user_id", what.user.value},
+                                          {"level", to_string(one.level)},
+                                          {"reason", to_string(one.reason)},
+                                          {"decision_id", id}});
+  for (const auto& one : what.connections)
+    log::info("a connection was closed", {{"connection_id", to_string(one.connection)},
+                                          {"user_id", what.user.value},
+                                          {"code", static_cast<int>(one.code)},
+                                          {"reason", one.reason},
+                                          {"decision_id", id}});
+  log::info("decided", {{"decision_id", id},
                         {"kind", to_string(what.what)},
                         {"user_id", what.user.value},
                         {"scope", to_string(what.scope)},

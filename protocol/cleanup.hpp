@@ -123,7 +123,7 @@ struct decision {
   std::uint32_t needed = 0;
   std::chrono::microseconds took{0};
   std::vector<cleanup_attempt> attempts;
-  std::vector<roster_line> roster; ///< as of its last level
+  std::vector<roster_line> roster; ///< as of the last level that let anybody go
   std::vector<eviction> evictions;
   std::vector<connection_ending> connections;
   friend bool operator==(const decision&, const decision&) = default;
@@ -137,7 +137,7 @@ json_text encode(const decision& what);
 /// Returns the ids of the managers and connections that the decision ended, by which it is found again.
 std::vector<std::string> subjects_of(const decision& what);
 
-/// Notes the decision in the server's log: one line, without the roster.
+/// Notes the decision in the server's log, and whom it ended, one line each.
 void log_decision(const decision& what) noexcept;
 
 } // namespace gangway

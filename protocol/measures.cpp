@@ -46,29 +46,73 @@ std::string_view to_string(probe_result result) noexcept {
   return "unknown";
 }
 
-void histogram::observe(std::chrono::microseconds length) noexcept {
-  const auto bound = std::lower_bound(bounds.begin(), bounds.end(), length);
-  ++buckets[static_cast<std::size_t>(bound - bounds.begin())];
-  sum += length;
+std::string_view to_string(resume_result result) noexcept {
+  switch (result) {
+  case resume_result::tail:
+    return "tail";
+  case resume_result::snapshot:
+    return "snapshot";
+  case resume_result::new_:
+    return "new";
+  }
+  return "unknown";
 }
 
-std::uint64_t histogram::count() const noexcept {
+std::string_view to_string(run_outcome outcome) noexcept {
+  switch (outcome) {
+  case run_outcome::completed:
+    return "completed";
+  case run_outcome::failed:
+    return "failed";
+  case run_outcome::cancelled:
+    return "cancelled";
+  case run_outcome::interrupted:
+    return "interrupted";
+  }
+  return "unknown";
+}
+
+std::size_t place_of_close_code(std::uint16_t code) noexcept {
+  const auto& known = counted_close_codes;
+  const auto found = std::lower_bound(known.begin(), known.end(), code);
+  const bool is_known = found != known.end() && *found == code;
+  return is_known ? static_cast<std::size_t>(found - known.begin()) : known.size();
+}
+
+template <const auto& Bounds>
+void basic_histogram<Bounds>::observe(value_type value) noexcept {
+  const auto bound = std::lower_bound(Bounds.begin(), Bounds.end(), value);
+  ++buckets[static_cast<std::size_t>(bound - Bounds.begin())];
+  sum += value;
+}
+
+template <const auto& Bounds>
+std::uint64_t basic_histogram<Bounds>::count() const noexcept {
   return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
 }
 
-histogram& histogram::operator+=(const histogram& other) noexcept {
+template <const auto& Bounds>
+basic_histogram<Bounds>& basic_histogram<Bounds>::operator+=(const basic_histogram& other) noexcept {
   add(buckets, other.buckets);
   sum += other.sum;
   return *this;
 }
 
-measures& measures::operator+=(const measures& other) noexcept {
+template struct basic_histogram<time_bounds>;
+template struct basic_histogram<count_bounds>;
+
+measures& measures::operator+=(const measures& other) {
   add(cleanups, other.cleanups);
   add(evictions, other.evictions);
   add(probes, other.probes);
   cleanup_time += other.cleanup_time;
   add(admission_time, other.admission_time);
   queue_time += other.queue_time;
+  add(disconnects, other.disconnects);
+  add(resumes, other.resumes);
+  for (const auto& [agent, outcomes] : other.runs)
+    add(runs[agent], outcomes);
+  first_event_time += other.first_event_time;
   return *this;
 }
 

@@ -16,6 +16,7 @@
 #include "protocol/cleanup_messages.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/events.hpp"
+#include "protocol/measure_messages.hpp"
 #include "protocol/message.hpp"
 #include "protocol/session_link.hpp"
 #include "protocol/store_messages.hpp"
@@ -217,8 +218,9 @@ struct manager_failed {
 struct frame_handled {
   gangway::manager_id manager;
   request_origin origin;
-  bool attached = true; ///< whether the connection has the thread now
-  bool answered = true; ///< false: the manager does not know the connection, so the user answers
+  bool attached = true;                     ///< whether the connection has the thread now
+  bool answered = true;                     ///< false: the manager does not know the connection, so the user answers
+  std::optional<resume_result> opened = {}; ///< what the connection got, if it asked for the thread and has it now
   GANGWAY_MESSAGE(frame_handled);
 };
 
@@ -226,6 +228,7 @@ struct frame_handled {
 struct run_started {
   gangway::manager_id manager;
   run_id run;
+  std::string agent;
   GANGWAY_MESSAGE(run_started);
 };
 
@@ -233,6 +236,8 @@ struct run_started {
 struct run_ended {
   gangway::manager_id manager;
   run_id run;
+  run_outcome outcome = run_outcome::completed;
+  std::optional<std::chrono::microseconds> first_event; ///< from the agent, after the run's start
   GANGWAY_MESSAGE(run_ended);
 };
 

@@ -26,6 +26,10 @@ public:
   /// Queues a text frame. If the queue holds more than `client.queue_bytes_max`, the session closes itself with 4008.
   virtual void send(frame text) = 0;
 
+  /// Queues the answer to a request of the client, unless it has been answered: what a manager does that was given up,
+  /// and what its user says in its place, are on their way at the same time.
+  virtual void reply(std::int64_t request, frame text) = 0;
+
   /// Sends a WebSocket ping that carries `nonce`; its pong comes back to the user as `pong_received`. What the socket
   /// shows at that moment comes as `link_observed`, pong or not.
   virtual void ping(std::uint64_t nonce) = 0;
@@ -51,6 +55,10 @@ public:
   }
 
   void send(std::string text) const { send(std::make_shared<const std::string>(std::move(text))); }
+
+  void reply(std::int64_t request, std::string text) const {
+    if (auto port = port_.lock()) port->reply(request, std::make_shared<const std::string>(std::move(text)));
+  }
 
   void ping(std::uint64_t nonce) const {
     if (auto port = port_.lock()) port->ping(nonce);

@@ -128,8 +128,8 @@ struct search_messages {
   GANGWAY_MESSAGE(search_messages);
 };
 
-/// Notifies the store of a decision that was made, to be noted in the server's log and kept for `explain`. Not answered:
-/// a decision that cannot be written is in that log all the same.
+/// Notifies the store of a decision that was made, to be noted in the server's log and kept for `explain`. Not
+/// answered: a decision that cannot be written is in that log all the same.
 struct record_decision {
   decision made;
   GANGWAY_MESSAGE(record_decision);

@@ -166,6 +166,8 @@ int serve(const settings& values, bool development, const std::function<std::str
                          lag.push_back(loops.lag(loop));
                        return lag;
                      }};
+  for (const auto& agent : agents)
+    facts.agents.push_back(agent.name);
   const auto inspector_handle = system.spawn(inspector, std::move(facts));
   // The ports open first: while the store opens, the health check says so, and visitors are asked to come again.
   server front{loops, doors_of(values, development, connections_max, inspector_handle)};

@@ -150,14 +150,29 @@ json decisions_in(const json& result) {
   return decisions.is_array() ? decisions : json{};
 }
 
+std::optional<json> find_decision(const admin_server& server, const std::string& id) {
+  const auto reply = ask(server, {"/api/v1/decisions/" + id});
+  const auto* answer = std::get_if<admin_answer>(&reply);
+  if (answer == nullptr || answer->status != 200) return std::nullopt;
+  const auto body = json::parse(answer->body, nullptr, false);
+  if (!body.is_object() || !body.contains("result")) return std::nullopt;
+  return body["result"];
+}
+
 int explain(const admin_server& server, bool as_json, const std::string& text) {
   // Spelled as the server spells it.
   const auto id = parse_uuid(text);
-  if (!id) return fail(usage, json(text).dump() + " is not the id of a connection or a manager");
+  if (!id) return fail(usage, json(text).dump() + " is not the id of a connection, a manager or a decision");
   const auto subject = to_string(*id);
   return inquire(server, as_json, {"/api/v1/decisions", {{"subject", subject}}}, [&](const json& result, bool quiet) {
     const auto decisions = decisions_in(result);
     if (decisions.is_null()) return fail(not_reachable, no_list);
+    // What the log and `decisions` show is the id of the decision itself.
+    if (decisions.empty() && !quiet)
+      if (const auto decision = find_decision(server, subject)) {
+        std::cout << render_decision(*decision);
+        return static_cast<int>(good);
+      }
     if (decisions.empty())
       return fail(bad, "no decision about " + subject
                            + " is on record: nobody was evicted, so the client or the network ended it, or it lives. "

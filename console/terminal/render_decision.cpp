@@ -37,7 +37,7 @@ constexpr phrase evidence_phrases[]{
     {"mismatched", "the manager's books differed from its user's: another thread, or other connections"},
     {"stuck_closing", "the manager held on to a connection whose close never finished"},
     {"unfit", "the manager could not take a connection or a message"},
-    {"silent", "two pings to a connection had no answer"},
+    {"silent", "two pings to a connection had no answer in time"},
     {"unreachable", "the other side's kernel did not acknowledge what was sent, again and again"},
     {"stalled", "what was queued for a connection did not drain"},
     {"crashed", "the manager ended by an error"},
@@ -243,13 +243,15 @@ std::string render_decision(const json& decision, std::string_view subject) {
     page += (page.empty() ? "user " : "  user ") + user;
   if (const auto tier = text_of(decision, "tier"); !tier.empty()) page += " (" + tier + ')';
   page += '\n';
-  if (member(decision, "dry_run") == true) page += "  A dry run: nothing was changed.\n";
+  if (member(decision, "dry_run") == true)
+    page += "  A dry run: nothing was changed, and nobody was probed, so aggressive may find more that are dead.\n";
   for (const auto& sentence : describe_events(decision, subject))
     page += "  " + sentence + '\n';
   for (const auto& sentence : {describe_occasion(decision), describe_outcome(decision)})
     if (!sentence.empty()) page += "  " + sentence + '\n';
   page += list_attempts(decision) + list_roster(decision);
-  if (const auto id = text_of(decision, "decision_id"); !id.empty()) page += "  Recorded as decision " + id + ".\n";
+  if (const auto id = text_of(decision, "decision_id"); !id.empty() && member(decision, "dry_run") != true)
+    page += "  Recorded as decision " + id + ".\n";
   return page;
 }
 

@@ -2,6 +2,8 @@
 
 #include "actors/counting.hpp"
 
+#include <numeric>
+
 #include <caf/test/unit_test.hpp>
 
 using namespace gangway;
@@ -83,4 +85,59 @@ CAF_TEST(a_cleanup_is_counted_once_with_its_time_and_whom_it_evicted) {
   expected.cleanup_time.observe(20ms);
   expected.cleanup_time.observe(20ms);
   CAF_CHECK(sum == expected);
+}
+
+CAF_TEST(a_connection_that_is_over_is_counted_under_its_code) {
+  measures sum;
+  count(sum, connection_ended{1006, false});
+  count(sum, connection_ended{4008, true});
+  count(sum, connection_ended{1001, true});
+  count(sum, connection_ended{1001, false});
+  CAF_CHECK_EQUAL(sum.disconnects[place_of_close_code(1006)], 1u);
+  CAF_CHECK_EQUAL(sum.disconnects[place_of_close_code(4008)], 1u);
+  CAF_CHECK_EQUAL(sum.disconnects[place_of_close_code(1001)], 2u);
+  CAF_CHECK_EQUAL(std::accumulate(sum.disconnects.begin(), sum.disconnects.end(), 0u), 4u);
+}
+
+CAF_TEST(a_code_that_nobody_knows_is_counted_as_other) {
+  measures sum;
+  for (const std::uint16_t code : {0, 999, 1003, 1011, 3000, 3999})
+    count(sum, connection_ended{code, false});
+  CAF_CHECK_EQUAL(sum.disconnects.back(), 6u);
+}
+
+// Else any client could make it look as if we had closed it as slow.
+CAF_TEST(a_client_that_closes_with_a_code_of_ours_is_counted_as_other) {
+  measures sum;
+  for (const auto code : counted_close_codes)
+    count(sum, connection_ended{code, false});
+  for (const auto code : counted_close_codes)
+    CAF_CHECK_EQUAL(sum.disconnects[place_of_close_code(code)], code < 4000 ? 1u : 0u);
+  CAF_CHECK_EQUAL(sum.disconnects.back(), 14u);
+}
+
+CAF_TEST(a_thread_that_was_opened_is_counted_by_what_its_client_got) {
+  measures sum;
+  for (const auto result : {resume_result::tail, resume_result::snapshot, resume_result::snapshot, resume_result::new_})
+    count(sum, thread_opened{result});
+  CAF_CHECK(sum.resumes == (std::array<std::uint64_t, resume_results>{1, 2, 1}));
+}
+
+CAF_TEST(a_run_is_counted_under_its_agent_and_outcome_with_the_time_to_its_first_event) {
+  measures sum;
+  count(sum, run_finished{"one", run_outcome::completed, 3ms});
+  count(sum, run_finished{"one", run_outcome::completed, 4ms});
+  count(sum, run_finished{"two", run_outcome::cancelled, 5ms});
+  CAF_CHECK_EQUAL(sum.runs.size(), 2u);
+  CAF_CHECK(sum.runs["one"] == (std::array<std::uint64_t, run_outcomes>{2, 0, 0, 0}));
+  CAF_CHECK(sum.runs["two"] == (std::array<std::uint64_t, run_outcomes>{0, 0, 1, 0}));
+  CAF_CHECK_EQUAL(sum.first_event_time.count(), 3u);
+  CAF_CHECK(sum.first_event_time.sum == 12ms);
+}
+
+CAF_TEST(a_run_that_brought_nothing_has_no_first_event) {
+  measures sum;
+  count(sum, run_finished{"one", run_outcome::interrupted, {}});
+  CAF_CHECK(sum.runs["one"] == (std::array<std::uint64_t, run_outcomes>{0, 0, 0, 1}));
+  CAF_CHECK_EQUAL(sum.first_event_time.count(), 0u);
 }

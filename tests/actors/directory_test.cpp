@@ -112,6 +112,9 @@ CAF_TEST(what_happened_at_its_users_is_added_up) {
   tell(probe_ended{{1, 2, 0}});
   tell(probe_ended{{0, 0, 4}});
   tell(cleanup_ended{cleanup_scope::request, cleanup_level::force, cleanup_outcome::freed, 5ms, {}});
+  tell(connection_ended{1009, false});
+  tell(thread_opened{resume_result::snapshot});
+  tell(run_finished{"builtin", run_outcome::failed, 7ms});
   measures expected;
   expected.admission_time[static_cast<std::size_t>(admission_outcome::queued)].observe(3s);
   expected.queue_time.observe(3s);
@@ -119,6 +122,10 @@ CAF_TEST(what_happened_at_its_users_is_added_up) {
   expected.cleanups[static_cast<std::size_t>(cleanup_scope::request)][static_cast<std::size_t>(cleanup_level::force)]
                    [static_cast<std::size_t>(cleanup_outcome::freed)] = 1;
   expected.cleanup_time.observe(5ms);
+  expected.disconnects[place_of_close_code(1009)] = 1;
+  expected.resumes = {0, 1, 0};
+  expected.runs["builtin"] = {0, 1, 0, 0};
+  expected.first_event_time.observe(7ms);
   CAF_CHECK(counted() == expected);
 }
 

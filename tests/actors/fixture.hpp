@@ -20,6 +20,7 @@
 #include "actors/store/engine.hpp"
 #include "actors/store_reader.hpp"
 #include "actors/user.hpp"
+#include "protocol/open_requests.hpp"
 #include "protocol/wire.hpp"
 
 #include <caf/test/dsl.hpp>
@@ -37,6 +38,10 @@ public:
     if (on_frame) on_frame(json(heard.back())); // a copy: what it does may be heard here too
   }
 
+  void reply(std::int64_t request, frame text) override {
+    if (requests.settle(request)) send(std::move(text));
+  }
+
   void ping(std::uint64_t nonce) override {
     pings.push_back(nonce);
     if (answers) caf::anon_send(admitted_by, pong_received{id, nonce});
@@ -52,6 +57,7 @@ public:
   connection_id id;
   bool answers = false;                      ///< every ping at once; otherwise somebody who looks connected and is not
   std::function<void(const json&)> on_frame; ///< while its user still handles what led to it
+  open_requests requests;
   std::vector<json> heard;
   std::vector<std::uint64_t> pings;
   std::vector<close_reason> closed;
@@ -75,6 +81,7 @@ struct tree_fixture : test_coordinator_fixture<> {
     void whisper(const json& frame) {
       auto decoded = wire::decode(frame.dump(), id);
       if (auto* refused = std::get_if<wire::refusal>(&decoded)) CAF_FAIL("refused: " << refused->error.message);
+      if (const auto request = frame.find("id"); request != frame.end()) session->requests.open(*request);
       std::visit(
           [&](auto& command) {
             using command_type = std::decay_t<decltype(command)>;

@@ -11,6 +11,7 @@ struct inspector_fixture : played_fixture {
   inspector_fixture() {
     server_facts facts{"1.2.3", "development", 20, 64, {}};
     facts.loop_lag = [] { return std::vector<std::chrono::nanoseconds>{std::chrono::milliseconds{3}}; };
+    facts.agents = {"builtin", "helper"};
     asked = sys.spawn(inspector, std::move(facts));
     played_.push_back(caf::actor_cast<caf::strong_actor_ptr>(asked));
   }

@@ -144,6 +144,30 @@ CAF_TEST(a_directory_that_falls_silent_still_counts_as_it_did_last) {
   CAF_CHECK(answer->text.find("gangway_users 4\n") != std::string::npos);
 }
 
+CAF_TEST(every_agent_that_is_configured_is_shown_though_it_had_no_run_yet) {
+  shards[0]->counted.runs["helper"] = {1, 0, 0, 0};
+  shards[1]->counted.runs["helper"] = {10, 0, 0, 0};
+  grow();
+  CAF_CHECK_EQUAL(metric(R"(gangway_runs_total{agent="helper",outcome="completed"})"), "11");
+  CAF_CHECK_EQUAL(metric(R"(gangway_runs_total{agent="builtin",outcome="completed"})"), "0");
+}
+
+CAF_TEST(the_store_is_asked_and_still_counts_as_it_did_last_when_it_falls_silent) {
+  const auto stored = std::make_shared<store_notes>();
+  stored->counted.batch_events.observe(7);
+  tree_grown tree;
+  tree.store = play<store_actor>(played_store, stored);
+  grow(std::move(tree));
+  CAF_CHECK_EQUAL(metric("gangway_store_batch_events_sum"), "7");
+  stored->counted.batch_events.observe(8);
+  CAF_CHECK_EQUAL(metric("gangway_store_batch_events_sum"), "15");
+  stored->silent = true;
+  const auto answer = ask({"GET", "/metrics", {}, {}, {}});
+  elapse(inspector_state::patience);
+  CAF_REQUIRE_EQUAL(answer->status, 200u);
+  CAF_CHECK(answer->text.find("\ngangway_store_batch_events_sum 15\n") != std::string::npos);
+}
+
 // -- decisions -----------------------------------------------------------------------------------
 
 CAF_TEST(decisions_are_answered_as_they_were_recorded_in_the_order_of_the_store) {

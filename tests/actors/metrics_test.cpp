@@ -52,6 +52,7 @@ metrics_snapshot busy() {
   result.loop_lag = {1ms, 250us};
   result.process = {4096u, 12u, 1'500'000us};
   result.process_start = utc_time{1'700'000'000'500ms};
+  result.counted.runs["builtin"] = {};
   return result;
 }
 
@@ -72,6 +73,13 @@ CAF_TEST(the_metrics_are_those_of_the_contract) {
       {"gangway_admission_seconds", "histogram"},
       {"gangway_queue_wait_seconds", "histogram"},
       {"gangway_probes_total", "counter"},
+      {"gangway_disconnects_total", "counter"},
+      {"gangway_slow_consumers_total", "counter"},
+      {"gangway_resumes_total", "counter"},
+      {"gangway_runs_total", "counter"},
+      {"gangway_run_first_event_seconds", "histogram"},
+      {"gangway_store_commit_seconds", "histogram"},
+      {"gangway_store_batch_events", "histogram"},
       {"gangway_loop_lag_seconds", "gauge"},
       {"gangway_mailbox_messages", "gauge"},
       {"process_cpu_seconds_total", "counter"},
@@ -86,8 +94,8 @@ CAF_TEST(the_metrics_are_those_of_the_contract) {
 }
 
 CAF_TEST(labels_are_of_few_values_so_that_users_do_not_add_series) {
-  const std::set<std::string> allowed{"state",  "tier", "scope", "level", "outcome",
-                                      "reason", "loop", "actor", "le",    "result"};
+  const std::set<std::string> allowed{"state", "tier",  "scope", "level",  "outcome", "reason",
+                                      "loop",  "actor", "le",    "result", "code",    "agent"};
   for (const auto& [series, value] : page{busy()}.values)
     for (auto at = series.find_first_of("{,"); at != std::string::npos; at = series.find(',', at + 1))
       CAF_CHECK_EQUAL(allowed.count(series.substr(at + 1, series.find('=', at) - at - 1)), 1u);
@@ -141,13 +149,67 @@ CAF_TEST(what_there_is_now_is_shown) {
 }
 
 CAF_TEST(what_never_happened_is_there_as_0_because_a_rate_needs_a_beginning) {
-  const page shown{metrics_snapshot{}};
+  metrics_snapshot what;
+  what.counted.runs["builtin"] = {};
+  const page shown{what};
   CAF_CHECK_EQUAL(shown.count("gangway_cleanup_runs_total{"), cleanup_scopes * cleanup_levels * cleanup_outcomes);
   CAF_CHECK_EQUAL(shown.count("gangway_cleanup_evictions_total{"), cleanup_levels * eviction_reasons);
   CAF_CHECK_EQUAL(shown.count("gangway_admission_seconds_count{"), admission_outcomes);
   CAF_CHECK_EQUAL(shown.count("gangway_probes_total{"), probe_results);
   CAF_CHECK_EQUAL(shown.at(R"(gangway_cleanup_runs_total{scope="request",level="force",outcome="nothing"})"), 0);
   CAF_CHECK_EQUAL(shown.at("gangway_queue_wait_seconds_count"), 0);
+  CAF_CHECK_EQUAL(shown.count("gangway_disconnects_total{"), counted_close_codes.size() + 1);
+  CAF_CHECK_EQUAL(shown.at("gangway_slow_consumers_total"), 0);
+  CAF_CHECK_EQUAL(shown.count("gangway_resumes_total{"), resume_results);
+  CAF_CHECK_EQUAL(shown.count("gangway_runs_total{agent=\"builtin\","), run_outcomes);
+  CAF_CHECK_EQUAL(shown.at("gangway_run_first_event_seconds_count"), 0);
+  CAF_CHECK_EQUAL(shown.at("gangway_store_commit_seconds_count"), 0);
+  CAF_CHECK_EQUAL(shown.at("gangway_store_batch_events_count"), 0);
+}
+
+CAF_TEST(connections_that_ended_are_shown_by_their_code) {
+  auto what = busy();
+  for (std::size_t i = 0; i < what.counted.disconnects.size(); ++i)
+    what.counted.disconnects[i] = 100 + i;
+  const page shown{what};
+  for (const auto code : counted_close_codes)
+    CAF_CHECK_EQUAL(shown.at("gangway_disconnects_total{code=\"" + std::to_string(code) + "\"}"),
+                    100 + place_of_close_code(code));
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_disconnects_total{code="other"})"), 100 + counted_close_codes.size());
+  CAF_CHECK_EQUAL(shown.at("gangway_slow_consumers_total"), shown.at(R"(gangway_disconnects_total{code="4008"})"));
+}
+
+CAF_TEST(conversations_are_shown_by_what_came_of_them) {
+  auto what = busy();
+  what.counted.resumes = {1, 2, 3};
+  what.counted.runs["builtin"] = {4, 5, 6, 7};
+  what.counted.runs["a \"quoted\" one"] = {8, 0, 0, 0};
+  what.counted.first_event_time.observe(20ms);
+  const page shown{what};
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_resumes_total{result="tail"})"), 1);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_resumes_total{result="snapshot"})"), 2);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_resumes_total{result="new"})"), 3);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_runs_total{agent="builtin",outcome="completed"})"), 4);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_runs_total{agent="builtin",outcome="failed"})"), 5);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_runs_total{agent="builtin",outcome="cancelled"})"), 6);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_runs_total{agent="builtin",outcome="interrupted"})"), 7);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_runs_total{agent="a \"quoted\" one",outcome="completed"})"), 8);
+  CAF_CHECK_EQUAL(shown.at("gangway_run_first_event_seconds_sum"), 0.02);
+}
+
+CAF_TEST(what_the_store_wrote_is_shown_in_seconds_and_in_events) {
+  auto what = busy();
+  what.stored.commit_time.observe(2ms);
+  for (const std::uint64_t events : {1, 2, 30})
+    what.stored.batch_events.observe(events);
+  const page shown{what};
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_store_commit_seconds_bucket{le="0.0025"})"), 1);
+  CAF_CHECK_EQUAL(shown.at("gangway_store_commit_seconds_sum"), 0.002);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_store_batch_events_bucket{le="1"})"), 1);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_store_batch_events_bucket{le="25"})"), 2);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_store_batch_events_bucket{le="50"})"), 3);
+  CAF_CHECK_EQUAL(shown.at("gangway_store_batch_events_count"), 3);
+  CAF_CHECK_EQUAL(shown.at("gangway_store_batch_events_sum"), 33);
 }
 
 CAF_TEST(what_happened_is_counted_under_its_names) {

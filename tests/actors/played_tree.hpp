@@ -99,6 +99,22 @@ inline caf::behavior moody_directory(caf::event_based_actor*, std::shared_ptr<di
   };
 }
 
+/// A store that counted, until it is told to be silent.
+struct store_notes {
+  store_measures counted;
+  bool silent = false;
+};
+
+inline caf::behavior played_store(caf::event_based_actor*, std::shared_ptr<store_notes> notes) {
+  return {
+      [=](const get_store_measures&) -> caf::result<store_measured> {
+        if (notes->silent) return caf::skip();
+        return store_measured{notes->counted};
+      },
+      [=](const get_vitals&) { return vitals{}; },
+  };
+}
+
 /// A reader that knows some decisions, or fails.
 struct reader_notes {
   std::vector<get_decisions> asked;

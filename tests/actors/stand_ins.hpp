@@ -66,7 +66,7 @@ inline manager_actor::behavior_type flawed_manager(manager_actor::pointer self, 
         if (order.greeting)
           order.link.send(wire::connected(*order.greeting, opened));
         else if (order.origin.request)
-          order.link.send(wire::reply(*order.origin.request, opened));
+          order.link.reply(*order.origin.request, wire::reply(*order.origin.request, opened));
         handled(order.origin);
       },
       [=](const detach& order) { std::erase(*connections, order.connection); },

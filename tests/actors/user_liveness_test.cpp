@@ -128,6 +128,24 @@ CAF_TEST(a_hung_manager_that_says_anything_is_hung_no_longer) {
   CAF_CHECK_EQUAL(words(zombies_of(ada)), "");
 }
 
+CAF_TEST(what_a_manager_does_that_wakes_after_it_was_given_up_is_not_answered_again_and_opens_nothing) {
+  rules.heartbeat = {25s, 10s};
+  blockable = true;
+  auto ada = arrive("ada");
+  auto late = arrive("ada");
+  open_threads(ada, 1, 1);
+  blocked->blocks = true;
+  const auto request = late.post(open("t1"));
+  elapse(36s, 50ms);
+  CAF_CHECK_EQUAL(words(zombies_of(ada)), "t1: hung");
+  CAF_CHECK_EQUAL(json(late.take_reply(request)["error"]["code"]), "internal");
+  lift_blockade();
+  CAF_CHECK_EQUAL(words(zombies_of(ada)), "");
+  CAF_CHECK(late.take_reply(request).is_null());
+  CAF_CHECK_EQUAL(json(late.ask(message("t1", "hello"))["error"]["code"]), "not_open");
+  CAF_CHECK(late.ask(open("t1")).contains("result"));
+}
+
 CAF_TEST(a_zombies_thread_gets_another_manager_when_it_is_opened_again) {
   rules.heartbeat = {25s, 10s};
   makers["t1"] = flawed(misfile);

@@ -51,29 +51,63 @@ CAF_TEST(two_tabs_that_reopen_what_the_other_evicts_reach_a_standstill) {
   CAF_CHECK_EQUAL(words(evictions_of(one)), "t1 force least_recently_useful");
   int refused = 0;
   while (sched.clock().now() < until - 200ms) {
-    const auto reply = wait_for(one, open("t1"));
-    CAF_REQUIRE(reply.contains("error"));
-    CAF_CHECK_EQUAL(reply["error"]["code"], "queue_timeout");
-    ++refused;
+    for (auto* who : {&one, &two}) {
+      const auto reply = wait_for(*who, open(who == &one ? "t1" : "t2"));
+      if (reply.contains("result")) continue;
+      CAF_CHECK_EQUAL(reply["error"]["code"], "queue_timeout");
+      ++refused;
+    }
     elapse(1s, 10ms);
   }
   CAF_CHECK(refused > 60);
-  CAF_CHECK(evictions_of(two).empty());
-  CAF_CHECK(is_live(two, "t2"));
+  // Each came back once at the other's cost.
+  CAF_CHECK_EQUAL(words(evictions_of(one)), "t1 force least_recently_useful, t1 force least_recently_useful");
+  CAF_CHECK_EQUAL(words(evictions_of(two)), "t2 force least_recently_useful");
 }
 
-CAF_TEST(an_evicted_thread_may_evict_again_when_its_window_is_over_and_not_before) {
+CAF_TEST(an_evicted_thread_comes_back_at_the_cost_of_another_but_not_within_a_second) {
+  rules.managers_max = 1;
+  rules.queue.timeout = 10ms;
+  auto one = arrive("ada");
+  auto two = arrive("ada");
+  open_threads(one, 1, 1);
+  open_threads(two, 2, 2); // and a millisecond
+  elapse(1s - 12ms, 1ms);
+  const auto refusal = json(wait_for(one, open("t1"))["error"]);
+  CAF_CHECK_EQUAL(json(refusal["code"]), "queue_timeout");
+  CAF_CHECK_EQUAL(json(refusal["retry_after_ms"]), rules.cleanup.resume_window.count() - 1000);
+  CAF_CHECK(evictions_of(two).empty());
+  elapse(1ms, 1ms);
+  CAF_CHECK(wait_for(one, open("t1")).contains("result"));
+  CAF_CHECK_EQUAL(words(evictions_of(two)), "t2 force least_recently_useful");
+}
+
+CAF_TEST(an_evicted_thread_that_came_back_may_do_so_again_when_its_window_is_over_and_not_before) {
   rules.managers_max = 1;
   rules.queue.timeout = 10ms;
   auto one = arrive("ada");
   auto two = arrive("ada");
   open_threads(one, 1, 1);
   open_threads(two, 2, 2);
+  elapse(2s, 1ms);
+  CAF_CHECK(wait_for(one, open("t1")).contains("result"));
+  CAF_CHECK(wait_for(two, open("t3")).contains("result"));
   elapse(rules.cleanup.resume_window - 20ms, 1ms);
   CAF_CHECK_EQUAL(json(wait_for(one, open("t1"))["error"]["code"]), "queue_timeout");
   elapse(20ms, 1ms);
   CAF_CHECK(wait_for(one, open("t1")).contains("result"));
-  CAF_CHECK_EQUAL(words(evictions_of(two)), "t2 force least_recently_useful");
+  CAF_CHECK_EQUAL(words(evictions_of(two)), "t2 force least_recently_useful, t3 force least_recently_useful");
+}
+
+CAF_TEST(a_message_to_an_evicted_thread_is_told_what_happened_to_it) {
+  rules.managers_max = 1;
+  auto one = arrive("ada");
+  auto two = arrive("ada");
+  open_threads(one, 1, 1);
+  open_threads(two, 2, 2);
+  const auto refusal = json(one.ask(message("t1", "hello"))["error"]);
+  CAF_CHECK_EQUAL(json(refusal["code"]), "not_open");
+  CAF_CHECK_EQUAL(json(refusal["message"]), "the thread was evicted to make room for another; open it again");
 }
 
 CAF_TEST(an_evicted_thread_takes_a_free_slot_at_once) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -76,10 +77,13 @@ struct workplace {
   }
 };
 
-/// A server that gives one answer to one request, and keeps the request.
+/// A server that gives one answer to each of a few requests, in turn, and keeps the last request.
 class one_answer {
 public:
-  one_answer(int status, std::string body) {
+  one_answer(int status, std::string body)
+      : one_answer{std::vector<std::pair<int, std::string>>{{status, std::move(body)}}} {}
+
+  explicit one_answer(std::vector<std::pair<int, std::string>> answers) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -89,9 +93,14 @@ public:
         || ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
       CAF_FAIL("no port to listen on");
     url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-    answer_ = "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\nContent-Length: "
-              + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
-    thread_ = std::thread{[this] { serve(); }};
+    for (const auto& [status, body] : answers)
+      answers_.push_back("HTTP/1.1 " + std::to_string(status)
+                         + " X\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size())
+                         + "\r\nConnection: close\r\n\r\n" + body);
+    thread_ = std::thread{[this] {
+      for (const auto& answer : answers_)
+        serve(answer);
+    }};
   }
 
   ~one_answer() {
@@ -104,13 +113,14 @@ public:
   std::string request; ///< complete once the program has its answer
 
 private:
-  void serve() {
+  void serve(const std::string& answer) {
     const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) return;
+    request.clear();
     char buffer[4096];
     for (ssize_t count = 0; !is_whole() && (count = ::read(client, buffer, sizeof buffer)) > 0;)
       request.append(buffer, static_cast<std::size_t>(count));
-    (void)!::write(client, answer_.data(), answer_.size());
+    (void)!::write(client, answer.data(), answer.size());
     ::close(client);
   }
 
@@ -123,7 +133,7 @@ private:
   }
 
   int listener_ = -1;
-  std::string answer_;
+  std::vector<std::string> answers_;
   std::thread thread_;
 };
 
@@ -295,6 +305,16 @@ CAF_TEST(an_explanation_of_what_nobody_decided_is_1_and_says_what_that_means) {
   const auto quiet = run({"explain", "0192c3f2-0000-7000-8000-00000000000c", "--json", "--url", other.url});
   CAF_CHECK_EQUAL(quiet.status, 1);
   CAF_CHECK_EQUAL(quiet.out, body + "\n");
+}
+
+CAF_TEST(a_decisions_own_id_is_explained_too) {
+  one_answer server{std::vector<std::pair<int, std::string>>{{200, R"({"result":{"decisions":[]}})"},
+                                                             {200, R"({"result":)" + moderate_eviction + "}"}}};
+  const auto told = run({"explain", "01a201f5-32b7-7414-8000-00000000000d", "--url", server.url});
+  CAF_CHECK_EQUAL(told.status, 0);
+  CAF_CHECK(told.out.find("thread t1") != std::string::npos);
+  CAF_CHECK(server.request.find("GET /api/v1/decisions/01a201f5-32b7-7414-8000-00000000000d HTTP/1.1\r\n")
+            != std::string::npos);
 }
 
 CAF_TEST(what_is_no_id_is_not_asked_for) {

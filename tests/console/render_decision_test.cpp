@@ -42,8 +42,8 @@ bool says(const std::string& page, const std::string& part) {
 
 CAF_TEST(a_decision_is_told_from_what_happened_to_who_was_considered) {
   CAF_CHECK_EQUAL(render_decision(aggressive_cleanup()), R"(2026-01-31 12:34:56.007 UTC  user ada (pro)
-  Manager m1 of thread t1 was evicted at level aggressive, because it was proven dead. Evidence: two pings to a connection had no answer; the manager did not answer, though its loop turned. It had 1 connection.
-  Connection c1 was closed with code 4440, and told: evicted: no answer. Evidence: two pings to a connection had no answer.
+  Manager m1 of thread t1 was evicted at level aggressive, because it was proven dead. Evidence: two pings to a connection had no answer in time; the manager did not answer, though its loop turned. It had 1 connection.
+  Connection c1 was closed with code 4440, and told: evicted: no answer. Evidence: two pings to a connection had no answer in time.
   The user had 20 of 20 managers in use and asked for another.
   It was to free 1 slot and freed 1, up to level aggressive, in 1.51 s.
   Tried, level by level:
@@ -74,7 +74,7 @@ CAF_TEST(whoever_is_asked_about_comes_first_by_its_own_role) {
            "(pro)\n  Connection c1 had thread t0 open. Its manager m0 was evicted at level moderate, because it was "
            "idle: no run, and no use for longer than cleanup.idle_after.\n  Connection c1 had thread t1 open. Its "
            "manager m1 was evicted at level aggressive, because it was proven dead. Evidence: two pings to a "
-           "connection had no answer; the manager did not answer, though its loop turned.\n  Connection c1 was "
+           "connection had no answer in time; the manager did not answer, though its loop turned.\n  Connection c1 was "
            "closed with code 4440"));
 }
 
@@ -99,7 +99,7 @@ CAF_TEST(every_finding_has_its_words) {
         std::pair{"mismatched", "the manager's books differed from its user's: another thread, or other connections"},
         std::pair{"stuck_closing", "the manager held on to a connection whose close never finished"},
         std::pair{"unfit", "the manager could not take a connection or a message"},
-        std::pair{"silent", "two pings to a connection had no answer"},
+        std::pair{"silent", "two pings to a connection had no answer in time"},
         std::pair{"unreachable", "the other side's kernel did not acknowledge what was sent, again and again"},
         std::pair{"stalled", "what was queued for a connection did not drain"},
         std::pair{"crashed", "the manager ended by an error"}, std::pair{"of_a_later_version", "of_a_later_version"}}) {
@@ -139,7 +139,8 @@ CAF_TEST(a_dry_run_says_what_would_be_and_that_nothing_was) {
   decision["dry_run"] = true;
   decision["scope"] = "manual";
   const auto page = render_decision(decision);
-  CAF_CHECK(says(page, "(pro)\n  A dry run: nothing was changed.\n  Manager m1 of thread t1 would be evicted at level "
+  CAF_CHECK(says(page, "(pro)\n  A dry run: nothing was changed, and nobody was probed, so aggressive may find more "
+                       "that are dead.\n  Manager m1 of thread t1 would be evicted at level "
                        "aggressive, since it was proven dead."));
   CAF_CHECK(says(page, "Connection c1 would be closed with code 4440"));
   CAF_CHECK(says(page, "It was to free 1 slot and would free 1, up to level aggressive"));
@@ -174,7 +175,7 @@ CAF_TEST(what_was_no_cleanup_is_told_as_what_it_was) {
                                     R"("reason":"no pong","evidence":["silent"]}])"),
       "1970-01-01 00:00:00.000 UTC  user ada (free)\n"
       "  Connection c1 was closed with code 4012, and told: no pong. Evidence: two pings to a connection had "
-      "no answer.\n"
+      "no answer in time.\n"
       "  The connection was proven dead; nobody needed its place.\n"
       "  Recorded as decision d1.\n");
   CAF_CHECK(says(page("manager_crashed", one), "  Manager m1 of thread t1 ended by an error.\n  This was no decision"));
@@ -207,7 +208,7 @@ CAF_TEST(a_record_is_read_by_the_names_that_the_server_writes) {
             "manager did not answer, though its loop turned. It had 1 connection.\n  Connection "
           + to_string(connection)
           + " was closed with code 4440, and told: evicted. Evidence: two pings to a connection had no "
-            "answer.\n  The user had 20 of 20 managers in use and asked for another.\n  It was to free 1 "
+            "answer in time.\n  The user had 20 of 20 managers in use and asked for another.\n  It was to free 1 "
             "slot and freed 1, up to level aggressive, in 1.51 s.\n  Tried, level by level:\n    aggressive  "
             "2 could go  1 went  and who failed a probe made then\n  Considered:\n    went  thread t1  "
           + to_string(manager)

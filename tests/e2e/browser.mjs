@@ -175,7 +175,7 @@ test("a reload finds the user, the threads and the conversation", async () => {
 test("a reload in the middle of an answer shows all of it in the end", async () => {
   const page = await visit();
   await sign_in(page, "middle");
-  await ask(page, "/stream 60 60");
+  await ask(page, "/stream 300 60");
   await answers(page).waitFor();
   await page.reload();
   await page.locator("#stop").waitFor();

@@ -201,8 +201,8 @@ class Degradation(LadderTest):
         self.assertEqual(
             error["message"],
             "User ada has reached the maximum number of WebSocket managers (4). Graduated emergency cleanup attempted "
-            "through all levels but limit still exceeded. Cleanup attempts made: conservative: 0 of 0; conservative is "
-            "the highest level for tier free (total cleaned: 0). Current count: 5.")
+            "through all levels that its tier allows but limit still exceeded. Cleanup attempts made: "
+            "conservative: 0 of 0; conservative is the highest level for tier free (total cleaned: 0). Current count: 5.")
         self.assertEqual(error["details"], {"attempts": [{"level": "conservative", "candidates": 0, "evicted": 0}],
                                             "total_cleaned": 0, "current": 5})
         self.assertGreater(error["retry_after_ms"], 0)

@@ -5,7 +5,7 @@ import asyncio
 import json
 import unittest
 
-from gangway import GangwayTest
+from gangway import PATIENCE, GangwayTest
 from visitor import Visitor
 
 GOOD, BAD, USAGE, NOT_REACHABLE = range(4)
@@ -151,6 +151,50 @@ class Operator(GangwayTest):
         for name, count in before.items():
             if "_total" in name or name.endswith("_count"):
                 self.assertGreaterEqual(figures[name], count, name)
+
+    async def test_the_figures_of_a_conversation_are_those_of_its_runs_opens_and_ends(self):
+        server = self.start_server()
+        families = ("disconnects_total", "slow_consumers_total", "resumes_total", "runs_total")
+        before = server.metrics()
+        self.assertEqual(self.positive(before, *families), {})
+        for series in ('disconnects_total{code="4008"}', 'disconnects_total{code="other"}', "slow_consumers_total",
+                       'resumes_total{result="tail"}', 'runs_total{agent="builtin",outcome="interrupted"}',
+                       "run_first_event_seconds_count", "store_commit_seconds_count", "store_batch_events_count"):
+            self.assertEqual(before[f"gangway_{series}"], 0, series)
+
+        first, second = await self.client(server, "ada"), await self.client(server, "ada")
+        opened = await first.request("thread.open", thread_id="t1")
+        _, events = await first.converse("t1", "what is 12*(3+4)?")
+        await second.request("thread.open", thread_id="t1", epoch="another", after_seq=1)
+        await second.request("thread.open", thread_id="t1", epoch=opened["epoch"], after_seq=1)
+        sent = await first.request("message.send", thread_id="t1", content="/stream 100000 1")
+        await first.request("run.cancel", thread_id="t1", run_id=sent["run_id"])
+        events += await first.events_until("t1", "agent_cancelled")
+        self.assert_no_gap(events)
+        await second.close()
+        await first.vanish()
+        nameless = await self.client(server)
+        await nameless.refusal("connect", token="nonsense")
+        self.assertEqual(await nameless.close_code(), 4500)
+
+        figures = await self.figures_once(server, lambda found: sum(
+            self.positive(found, "disconnects_total").values()) == 3)
+        self.assertEqual(self.positive(figures, *families),
+                         {'{code="1000"}': 1, '{code="1006"}': 1, '{code="4500"}': 1,
+                          '{result="new"}': 1, '{result="snapshot"}': 1, '{result="tail"}': 1,
+                          '{agent="builtin",outcome="completed"}': 1, '{agent="builtin",outcome="cancelled"}': 1})
+        self.assertEqual(figures["gangway_run_first_event_seconds_count"], 2)
+        self.assertEqual(figures["gangway_store_batch_events_sum"], events[-1]["seq"])
+        self.assertEqual(figures["gangway_store_batch_events_count"], figures["gangway_store_commit_seconds_count"])
+        self.assertGreater(figures["gangway_store_commit_seconds_sum"], 0)
+
+    async def figures_once(self, server, are_complete):
+        """Returns the figures once they are complete: a socket is counted when the server knows that it has ended."""
+        async def complete():
+            while not are_complete(figures := await asyncio.to_thread(server.metrics)):
+                pass
+            return figures
+        return await asyncio.wait_for(complete(), PATIENCE)
 
     def positive(self, figures, *families):
         """Returns the series of these families that are not zero, by their labels."""

@@ -38,6 +38,8 @@ public:
     changed_.notify_all();
   }
 
+  void reply(std::int64_t, frame text) override { send(std::move(text)); }
+
   void ping(std::uint64_t nonce) override {
     const std::lock_guard lock{mutex_};
     if (user_) caf::anon_send(user_, pong_received{id_, nonce});

@@ -23,7 +23,7 @@ caf::behavior attentive_user(caf::event_based_actor* self, logbook* heard, harbo
     if (!options.is_quiet) heard->add(line);
   };
   const auto answer = [=](const request_origin& origin, const std::string& result) {
-    if (origin.request) (*links)[origin.connection].send(wire::reply(*origin.request, result));
+    if (origin.request) (*links)[origin.connection].reply(*origin.request, wire::reply(*origin.request, result));
   };
   return {
       [=](const session_opened& report) {
@@ -65,6 +65,7 @@ caf::behavior directory(caf::event_based_actor* self, logbook* heard, user_actor
         else
           self->send(user, report);
       },
+      [=](const connection_ended& report) { heard->add(report); },
   };
 }
 
@@ -116,6 +117,20 @@ link_observation logbook::next_observation() {
   if (!changed_.wait_for(guard, patience, [this] { return !observations_.empty(); })) return {};
   const auto result = observations_.front();
   observations_.pop_front();
+  return result;
+}
+
+void logbook::add(const connection_ended& report) {
+  const std::lock_guard guard{gate_};
+  ends_.push_back(std::to_string(report.code) + (report.by_us ? " by us" : ""));
+  changed_.notify_all();
+}
+
+std::string logbook::next_end() {
+  std::unique_lock guard{gate_};
+  if (!changed_.wait_for(guard, patience, [this] { return !ends_.empty(); })) return "<nothing>";
+  auto result = std::move(ends_.front());
+  ends_.pop_front();
   return result;
 }
 

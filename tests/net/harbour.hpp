@@ -31,6 +31,11 @@ public:
   /// Returns the next observation; one of the nonce 0 if none comes in time.
   link_observation next_observation();
 
+  void add(const connection_ended& report);
+
+  /// Returns how the next connection ended that a directory was told of: "1000", or "4440 by us".
+  std::string next_end();
+
   /// Returns whether there is a line that nobody took yet.
   bool has_more();
 
@@ -42,6 +47,7 @@ private:
   std::condition_variable changed_;
   std::deque<std::string> lines_;
   std::deque<link_observation> observations_;
+  std::deque<std::string> ends_;
   session_opened last_session_;
 };
 

@@ -105,6 +105,8 @@ CAF_TEST(a_connect_with_a_bad_token_ends_the_connection) {
     const auto farewell = client.read_text();
     CAF_CHECK_NOT_EQUAL(farewell.find(R"("code":4500)"), farewell.npos);
     CAF_CHECK_EQUAL(client.read_text(), "<close 4500>");
+    client.hang_up();
+    CAF_CHECK_EQUAL(there.heard.next_end(), "4500 by us");
   }
   CAF_CHECK(!there.heard.has_more());
 }
@@ -115,6 +117,8 @@ CAF_TEST(a_client_that_never_names_itself_is_closed) {
   client.upgrade();
   CAF_CHECK_NOT_EQUAL(client.read_text().find(R"("type":"disconnect")"), std::string::npos);
   CAF_CHECK_EQUAL(client.read_text(), "<close 4502>");
+  client.hang_up();
+  CAF_CHECK_EQUAL(there.heard.next_end(), "4502 by us");
 }
 
 CAF_TEST(a_socket_that_was_greeted_unasked_may_still_ask_in_its_first_frame) {
@@ -257,6 +261,22 @@ CAF_TEST(a_client_that_asked_for_it_gets_json_pings_too) {
   CAF_CHECK_EQUAL(there.heard.next(), "pong 0");
 }
 
+// -- answers -------------------------------------------------------------------------------------
+
+CAF_TEST(a_request_is_answered_once_and_only_if_it_was_made) {
+  harbour there;
+  auto client = there.enter();
+  const auto link = there.heard.last_session().link;
+  client.send_text(R"({"id":5,"type":"thread.open","thread_id":"t1"})");
+  CAF_CHECK_EQUAL(there.heard.next(), "open_thread");
+  for (const auto* answer : {"the first", "another"})
+    link.reply(5, answer);
+  link.reply(6, "of nobody's question");
+  link.send("a notice");
+  CAF_CHECK_EQUAL(client.read_text(), "the first");
+  CAF_CHECK_EQUAL(client.read_text(), "a notice");
+}
+
 // -- bad frames ----------------------------------------------------------------------------------
 
 CAF_TEST(a_bad_frame_costs_a_reply_and_too_many_cost_the_connection) {
@@ -310,6 +330,7 @@ CAF_TEST(a_client_that_leaves_before_it_is_admitted_is_reported_once_it_is) {
   const auto link = there.heard.last_session().link;
   for (int i = 0; i < 100; ++i)
     link.send(std::string{"anybody?"});
+  CAF_CHECK_EQUAL(there.heard.next_end(), "1006");
   admit(there);
   CAF_CHECK_EQUAL(there.heard.next(), "closed");
   admit(there);
@@ -317,6 +338,10 @@ CAF_TEST(a_client_that_leaves_before_it_is_admitted_is_reported_once_it_is) {
   link.ping(1);
   link.close({close_code::evicted, "again", {}});
   expect_silence(there);
+  raw_client nameless{there.port};
+  nameless.upgrade();
+  nameless.send_frame(0x88, "\x03\xE9");
+  CAF_CHECK_EQUAL(there.heard.next_end(), "1001");
 }
 
 CAF_TEST(a_session_that_ended_before_it_is_admitted_is_reported_once_it_is) {
@@ -356,8 +381,23 @@ CAF_TEST(what_was_queued_is_said_before_the_close) {
     CAF_CHECK_EQUAL(client.read_text(), std::to_string(i));
   CAF_CHECK_EQUAL(client.read_text(), wire::disconnect({close_code::evicted, "room for another", 500ms}));
   CAF_CHECK_EQUAL(client.read_text(), "<close 4440>");
-  client.hang_up();
+  client.send_frame(0x88, "\x03\xE8");
   CAF_CHECK_EQUAL(there.heard.next(), "closed");
+  // Not by what the client says to it.
+  CAF_CHECK_EQUAL(there.heard.next_end(), "4440 by us");
+}
+
+CAF_TEST(only_a_socket_that_was_let_in_has_an_end) {
+  harbour there;
+  raw_client refused{there.port};
+  CAF_CHECK_EQUAL(refused.upgrade({{"Authorization", "Bearer garbage"}}).status, 401);
+  raw_client visitor{there.port};
+  visitor.request("GET", "/version");
+  visitor.hang_up();
+  raw_client nameless{there.port};
+  nameless.upgrade();
+  nameless.send_frame(0x88, "\x03\xE9");
+  CAF_CHECK_EQUAL(there.heard.next_end(), "1001");
 }
 
 CAF_TEST(a_client_that_ignores_the_close_is_cut_off) {
@@ -390,6 +430,7 @@ CAF_TEST(a_client_that_reads_nothing_is_closed_as_slow) {
   for (int i = 0; i < 1000; ++i)
     link.send(text);
   CAF_CHECK_EQUAL(there.heard.next(), "closed");
+  CAF_CHECK_EQUAL(there.heard.next_end(), "4008 by us");
 }
 
 CAF_TEST(ten_thousand_commands_of_a_client_that_reads_no_answers_end_bounded) {

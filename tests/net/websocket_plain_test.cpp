@@ -49,7 +49,32 @@ CAF_TEST(what_rfc_6455_calls_a_failed_connection_is_failed) {
     client.send_frame(one.first, one.payload, one.masked);
     CAF_CHECK(client.read_frame().is_close(one.code));
     CAF_CHECK_EQUAL(there.heard.next(), "closed");
+    CAF_CHECK_EQUAL(there.heard.next_end(), std::to_string(one.code));
   }
+}
+
+CAF_TEST(an_end_is_known_by_what_the_client_said) {
+  harbour there;
+  const auto end_of = [&](const std::string& payload) {
+    auto client = there.enter();
+    client.send_frame(0x88, payload);
+    CAF_CHECK_EQUAL(there.heard.next(), "closed");
+    return there.heard.next_end();
+  };
+  CAF_CHECK_EQUAL(end_of("\x03\xE8"), "1000");
+  CAF_CHECK_EQUAL(end_of("\x03\xE9"
+                         "I am leaving"),
+                  "1001");
+  CAF_CHECK_EQUAL(end_of("\x11\x58"), "4440");
+  // No code is as good as 1000, which it is answered with.
+  CAF_CHECK_EQUAL(end_of(""), "1000");
+}
+
+CAF_TEST(a_client_that_says_nothing_has_ended_without_a_close_frame) {
+  harbour there;
+  there.enter().hang_up();
+  CAF_CHECK_EQUAL(there.heard.next(), "closed");
+  CAF_CHECK_EQUAL(there.heard.next_end(), "1006");
 }
 
 CAF_TEST(a_message_may_be_as_long_as_allowed_and_no_longer) {
@@ -73,6 +98,7 @@ CAF_TEST(before_authentication_a_message_may_have_64_kib) {
   CAF_CHECK_NOT_EQUAL(client.read_text().find("unauthenticated"), std::string::npos);
   client.send_text(command_of(64 * 1024 + 1));
   CAF_CHECK(client.read_frame().is_close(1009));
+  CAF_CHECK_EQUAL(there.heard.next_end(), "1009");
 }
 
 CAF_TEST(a_message_may_come_in_pieces_with_a_ping_between_them) {

@@ -2,8 +2,10 @@
 
 #include "protocol/measures.hpp"
 
-#include <numeric>
+#include <set>
 #include <string>
+
+#include "protocol/errors.hpp"
 
 #include <caf/test/unit_test.hpp>
 
@@ -44,19 +46,58 @@ std::uint64_t fill(measures& what, std::uint64_t first) {
   for (auto& outcome : what.admission_time)
     fill_histogram(outcome);
   fill_histogram(what.queue_time);
+  for (auto& code : what.disconnects)
+    code = next++;
+  for (auto& result : what.resumes)
+    result = next++;
+  for (auto& outcome : what.runs["builtin"])
+    outcome = next++;
+  fill_histogram(what.first_event_time);
   return next - first;
 }
 
 } // namespace
 
 CAF_TEST(everything_counted_has_a_name) {
-  std::string outcomes, results;
+  std::string outcomes, results, resumes, runs;
   for (std::size_t i = 0; i <= admission_outcomes; ++i)
     outcomes += std::string{to_string(static_cast<admission_outcome>(i))} + ' ';
   for (std::size_t i = 0; i <= probe_results; ++i)
     results += std::string{to_string(static_cast<probe_result>(i))} + ' ';
   CAF_CHECK_EQUAL(outcomes, "immediate cleaned grace queued refused unknown ");
   CAF_CHECK_EQUAL(results, "alive dead void unknown ");
+  for (std::size_t i = 0; i <= resume_results; ++i)
+    resumes += std::string{to_string(static_cast<resume_result>(i))} + ' ';
+  for (std::size_t i = 0; i <= run_outcomes; ++i)
+    runs += std::string{to_string(static_cast<run_outcome>(i))} + ' ';
+  CAF_CHECK_EQUAL(resumes, "tail snapshot new unknown ");
+  CAF_CHECK_EQUAL(runs, "completed failed cancelled interrupted unknown ");
+}
+
+CAF_TEST(every_close_code_that_is_ours_or_common_has_a_place_of_its_own) {
+  std::set<std::size_t> places;
+  for (const auto code :
+       {close_code::going_away, close_code::too_large, close_code::shutdown, close_code::too_many_bad_frames,
+        close_code::token_expired, close_code::slow_consumer, close_code::state_lost, close_code::no_pong,
+        close_code::rate_limited, close_code::node_overloaded, close_code::evicted, close_code::manager_limit,
+        close_code::invalid_token, close_code::bad_request, close_code::never_authenticated, close_code::forbidden})
+    places.insert(place_of_close_code(static_cast<std::uint16_t>(code)));
+  for (const std::uint16_t code : {1000, 1002, 1006, 1007})
+    places.insert(place_of_close_code(code));
+  CAF_CHECK_EQUAL(places.size(), counted_close_codes.size());
+  CAF_CHECK_EQUAL(*places.rbegin(), counted_close_codes.size() - 1);
+}
+
+CAF_TEST(every_other_close_code_has_the_last_place) {
+  std::size_t known = 0;
+  for (unsigned code = 0; code <= 65'535; ++code) {
+    const auto place = place_of_close_code(static_cast<std::uint16_t>(code));
+    if (place < counted_close_codes.size())
+      known += counted_close_codes[place] == code;
+    else
+      CAF_REQUIRE_EQUAL(place, counted_close_codes.size());
+  }
+  CAF_CHECK_EQUAL(known, counted_close_codes.size());
 }
 
 CAF_TEST(a_length_counts_under_the_first_bound_that_it_does_not_exceed) {
@@ -72,6 +113,17 @@ CAF_TEST(a_length_counts_under_the_first_bound_that_it_does_not_exceed) {
 CAF_TEST(bounds_ascend) {
   for (std::size_t i = 1; i < histogram::bounds.size(); ++i)
     CAF_CHECK(histogram::bounds[i - 1] < histogram::bounds[i]);
+  for (std::size_t i = 1; i < count_histogram::bounds.size(); ++i)
+    CAF_CHECK(count_histogram::bounds[i - 1] < count_histogram::bounds[i]);
+}
+
+CAF_TEST(numbers_are_counted_as_lengths_of_time_are) {
+  count_histogram counts;
+  for (const std::uint64_t number : {0, 1, 2, 3, 5, 6, 5'000, 5'001})
+    counts.observe(number);
+  CAF_CHECK_EQUAL(counts.count(), 8u);
+  CAF_CHECK_EQUAL(counts.sum, 10'018u);
+  CAF_CHECK(counts.buckets == (std::array<std::uint64_t, 13>{2, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1}));
 }
 
 CAF_TEST(a_histogram_knows_how_many_and_how_long_together) {
@@ -112,12 +164,29 @@ CAF_TEST(the_sum_of_two_is_the_count_of_both_in_every_cell) {
     for (auto& outcome : result.admission_time)
       each_of(outcome);
     each_of(result.queue_time);
+    for (auto& code : result.disconnects)
+      each(code);
+    for (auto& resume : result.resumes)
+      each(resume);
+    for (auto& outcome : result.runs["builtin"])
+      each(outcome);
+    each_of(result.first_event_time);
     return result;
   }();
   one += other;
   CAF_CHECK(one == expected);
-  // So that nothing is left out above: the test counts every number that `measures` holds.
-  CAF_CHECK_EQUAL(cells * sizeof(std::uint64_t), sizeof(measures));
+  // So that nothing is left out above: the test counts every number that `measures` holds, here or on the heap.
+  const auto numbers = (cells - run_outcomes) * sizeof(std::uint64_t);
+  CAF_CHECK_EQUAL(numbers + sizeof(measures::runs), sizeof(measures));
+}
+
+CAF_TEST(an_agent_that_one_of_two_knows_is_in_their_sum) {
+  measures one, other;
+  one.runs["here"] = {1, 2, 3, 4};
+  other.runs["there"] = {5, 6, 7, 8};
+  one += other;
+  CAF_CHECK(one.runs.at("here") == (std::array<std::uint64_t, run_outcomes>{1, 2, 3, 4}));
+  CAF_CHECK(one.runs.at("there") == (std::array<std::uint64_t, run_outcomes>{5, 6, 7, 8}));
 }
 
 CAF_TEST(nothing_added_changes_nothing) {

@@ -8,38 +8,44 @@
 #include <map>
 #include <random>
 #include <set>
+#include <span>
 
 #include "tests/actors/fixture.hpp"
+#include "tests/simulation/faulty_manager.hpp"
 
 namespace gangway::test {
 
 /// How often, in a hundred, something goes wrong.
 struct faults {
   int silent_client = 6;    ///< a client stops answering pings
-  int dead_link = 3;        ///< and its kernel stops acknowledging
+  int dead_link = 30;       ///< and, of those, its kernel stops acknowledging
+  int slow_link = 4;        ///< a link hardly moves for a while: pings wait behind what it reads
+  int stalled_link = 2;     ///< a link takes nothing any more
   int vanishing_client = 6; ///< a socket closes
   int broken_manager = 20;  ///< a manager is one of the stand-ins
   int crash = 3;            ///< a manager is killed
   int lag = 2;              ///< the loop does nothing for a while
   int pressure = 2;         ///< the node is short of something, or no longer
-  int order = 3;            ///< an operator or the node orders a cleanup
+  int order = 3;            ///< an operator orders a cleanup
+  int relief = 3;           ///< the node orders one, of a tier or of users that have nothing open
+  int plague = 1;           ///< the next few managers hang, more than one background cleanup takes
+  int burst = 3;            ///< all of a user's clients ask for threads at once
+  int late = 30;            ///< who is told of an eviction asks for another thread before the cleanup has ended
 };
 
-/// How a manager that is no real one misbehaves once it is open.
-enum class manager_fault { hung, mismatched, stuck_closing, unfit, clinging };
-
-/// A manager that opens, then shows its fault. All but the hung and the clinging end when they are told to.
-manager_actor::behavior_type faulty_manager(manager_actor::pointer self, user_actor owner, manager_identity identity,
-                                            manager_fault fault);
+/// Returns whether an actor has ended, without asking it.
+inline bool has_ended(const caf::abstract_actor* actor) { return actor->getf(caf::abstract_actor::is_terminated_flag); }
 
 class ladder_world : public tree_fixture {
 public:
   ladder_world(std::uint64_t seed, const faults& what, const user_decisions& decisions = {});
+  ~ladder_world() override;
 
   /// Takes that many steps, ends everything, and returns what did not hold: empty if everything did.
   std::string run(int steps);
 
-  /// What came to pass at least once: levels, reasons, evidence, scopes, kinds of decisions, error codes, notices.
+  /// What came to pass at least once: levels, reasons, evidence, scopes, kinds of decisions, error codes, notices, and
+  /// faults that show nowhere else.
   std::set<std::string> happened;
 
 private:
@@ -62,6 +68,17 @@ private:
     std::optional<manager_fault> fault;
   };
 
+  /// One manager as the policy was shown it.
+  struct look_at_one {
+    std::uint64_t number = 0; ///< the same for all that it was shown with
+    steady_time time;
+    bool could_go = false; ///< at the highest level, and stayed
+  };
+
+  /// Stands before the policy's choice, which is a function pointer and has no room for whose world it is.
+  static std::vector<choice> watch(std::span<const candidate> roster, cleanup_level level, std::size_t needed,
+                                   steady_time now, std::chrono::milliseconds idle_after);
+
   int roll(int sides) { return std::uniform_int_distribution{0, sides - 1}(random_); }
   bool happens(int percent) { return roll(100) < percent; }
   steady_time time() { return sched.clock().now(); }
@@ -72,10 +89,20 @@ private:
   void act();
   void arrive();
   void say(visitor& who, json frame);
+  void burst(const std::string& user);
+  void order(const user_actor& whom, const clean_up& what);
+  void relieve_node();
+  void overhear(visitor& who, const json& heard);
+  static bool can_speak(const visitor& who);
+  std::set<user_actor> users() const;
+  static const user_state* state_of(const user_actor& whom);
+  bool is_faulty(const std::string& manager) const;
   void hear();
   void look();
   void read_decisions();
   void judge_decision(const json& decision);
+  void judge_grace(const visitor& who);
+  bool looked_at_together(const std::string& evicted, const std::string& stayed, std::chrono::microseconds took) const;
   void conclude();
 
   std::uint64_t seed_;
@@ -88,8 +115,81 @@ private:
   std::set<std::string> fell_silent_; ///< connections that ever did
   std::set<std::string> judged_;      ///< decisions
   std::map<std::string, std::vector<steady_time>> graces_;
+  std::map<std::string, steady_time> last_asked_;         ///< by user and thread
+  steady_time settled_;                                   ///< when the last time nothing was under way
+  std::map<std::string, std::vector<look_at_one>> looks_; ///< by manager
+  std::uint64_t last_look_ = 0;
+  cleanup_level last_level_ = cleanup_level::conservative;
+  decltype(&choose_evictions) choose_ = nullptr;
+  static inline ladder_world* watching_ = nullptr;
+  int plagued_ = 0;                            ///< managers that will hang
+  std::map<std::uint64_t, user_actor> orders_; ///< not answered yet
+  std::uint64_t last_order_ = 0;
   std::int64_t last_request_ = 0;
   std::string wrong_;
+};
+
+class ladder_world::socket final : public session_port {
+public:
+  socket(ladder_world& world, visitor& whose) : world_{world}, whose_{whose}, id_{whose.line.id} {}
+
+  void send(frame text) override {
+    if (!closed.empty()) return;
+    heard.push_back(json::parse(*text));
+    world_.overhear(whose_, json(heard.back())); // a copy: what follows from it may be heard here too
+  }
+
+  void reply(std::int64_t request, frame text) override {
+    if (requests.settle(request)) send(std::move(text));
+  }
+
+  void ping(std::uint64_t nonce) override {
+    pings.push_back(nonce);
+    link_observation seen{.nonce = nonce};
+    const auto time = world_.time();
+    if (is_down) {
+      seen = {nonce, 0, 0ms, 3, 4, 60s, true};
+    } else if (stalled_since) {
+      seen.queued_bytes = 65'536;
+      seen.stalled_for = milliseconds_between(*stalled_since, time);
+    } else if (slow_since) {
+      // Its queue moves now and then, which is less than half of any patience ago.
+      seen.queued_bytes = 65'536;
+      seen.stalled_for = 100ms * (nonce % 7);
+      const auto& cadence = world_.services->rules[0].heartbeat;
+      if (time - *slow_since > cadence.interval + 2 * cadence.timeout) world_.happened.insert("slow");
+    }
+    caf::anon_send(user, link_observed{id_, seen});
+  }
+
+  void admit(caf::strong_actor_ptr who) override { user = caf::actor_cast<user_actor>(who); }
+
+  void close(close_reason reason) override {
+    if (!closed.empty()) return;
+    closed.push_back(reason);
+    caf::anon_send(user, session_closed{id_});
+  }
+
+  /// Answers what was asked, as a client that lives.
+  void pong() {
+    for (const auto nonce : std::exchange(pings, {}))
+      caf::anon_send(user, pong_received{id_, nonce});
+  }
+
+  open_requests requests;
+  std::vector<json> heard;
+  std::vector<std::uint64_t> pings;
+  std::vector<close_reason> closed;
+  user_actor user;
+  bool is_silent = false;
+  bool is_down = false;
+  std::optional<steady_time> stalled_since;
+  std::optional<steady_time> slow_since; ///< what it is asked waits behind what it reads
+
+private:
+  ladder_world& world_;
+  visitor& whose_;
+  connection_id id_;
 };
 
 } // namespace gangway::test

@@ -14,9 +14,9 @@ constexpr int steps = 300;
 
 // Returns what the checker found within the first seeds with these decisions: empty if nothing. A rule that is broken
 // shows as what it breaks.
-std::string find_fault(const user_decisions& decisions) {
+std::string find_fault(const user_decisions& decisions, const faults& what = {}) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed)
-    if (auto found = ladder_world{seed, faults{}, decisions}.run(steps); !found.empty()) return found;
+    if (auto found = ladder_world{seed, what, decisions}.run(steps); !found.empty()) return found;
   return {};
 }
 
@@ -25,6 +25,11 @@ std::string find_fault(const user_decisions& decisions) {
 std::vector<choice> take_one_too_many(std::span<const candidate> roster, cleanup_level level, std::size_t needed,
                                       steady_time now, std::chrono::milliseconds idle_after) {
   return choose_evictions(roster, level, needed == 0 ? 0 : needed + 1, now, idle_after);
+}
+
+std::vector<choice> take_one_too_few(std::span<const candidate> roster, cleanup_level level, std::size_t needed,
+                                     steady_time now, std::chrono::milliseconds idle_after) {
+  return choose_evictions(roster, level, needed == 0 ? 0 : needed - 1, now, idle_after);
 }
 
 std::vector<choice> take_live_runs_too(std::span<const candidate> roster, cleanup_level level, std::size_t needed,
@@ -51,6 +56,13 @@ std::optional<grace> give_grace_again(const grace&, const grace_terms& terms, bo
 
 std::optional<finding> judge_without_waiting(const connection_probe& probe, bool, std::chrono::milliseconds) {
   return probe.answered ? std::nullopt : std::optional{finding::silent};
+}
+
+std::optional<finding> judge_without_the_queue(const connection_probe& probe, bool is_over,
+                                               std::chrono::milliseconds patience) {
+  auto seen = probe;
+  if (seen.seen) seen.seen->queued_bytes = 0;
+  return judge(seen, is_over, patience);
 }
 
 } // namespace
@@ -91,12 +103,25 @@ CAF_TEST(whatever_fails_nobody_is_locked_out_misjudged_or_forgotten) {
                                  "queue_full",
                                  "queue_timeout",
                                  "manager_limit",
-                                 "connection_replaced"})
+                                 "connection_replaced",
+                                 "stalled",
+                                 "slow",
+                                 "late",
+                                 "climbed again",
+                                 "several at once",
+                                 "more hung than needed",
+                                 "nothing to clean up"})
     if (!happened.contains(what)) CAF_ERROR("in no seed: " << what);
 }
 
 CAF_TEST(a_ladder_that_takes_one_too_many_is_found) {
   const auto found = find_fault({.choose_evictions = &take_one_too_many});
+  CAF_MESSAGE(found.substr(0, 200));
+  CAF_CHECK(!found.empty());
+}
+
+CAF_TEST(a_ladder_that_gives_up_while_somebody_could_go_is_found) {
+  const auto found = find_fault({.choose_evictions = &take_one_too_few});
   CAF_MESSAGE(found.substr(0, 200));
   CAF_CHECK(!found.empty());
 }
@@ -127,6 +152,12 @@ CAF_TEST(a_grace_within_its_cool_down_is_found) {
 
 CAF_TEST(a_verdict_without_evidence_is_found) {
   const auto found = find_fault({.judge_connection = &judge_without_waiting});
+  CAF_MESSAGE(found.substr(0, 200));
+  CAF_CHECK(!found.empty());
+}
+
+CAF_TEST(a_verdict_on_a_link_that_is_only_slow_is_found) {
+  const auto found = find_fault({.judge_connection = &judge_without_the_queue}, {.slow_link = 30});
   CAF_MESSAGE(found.substr(0, 200));
   CAF_CHECK(!found.empty());
 }
