@@ -255,8 +255,10 @@ user_report user_state::describe() const {
   report.managers_max = rules().managers_max;
   report.waiting = static_cast<std::uint32_t>(line_.size());
   report.grace = limit_now() - rules().managers_max;
-  report.tombstones = static_cast<std::uint32_t>(std::count_if(
-      tombstones_.begin(), tombstones_.end(), [&](const tombstone& one) { return !has_slot(one.thread); }));
+  report.tombstones =
+      static_cast<std::uint32_t>(std::count_if(tombstones_.begin(), tombstones_.end(), [&](const tombstone& one) {
+        return !one.is_back && one.resume_until > time;
+      }));
   for (const auto& which : slots_) {
     manager_report line;
     line.manager = which.manager;

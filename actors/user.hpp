@@ -130,16 +130,16 @@ struct waiting_open {
   steady_time since;
   std::optional<steady_time> until; ///< set once it is in the queue
   std::size_t told = 0;             ///< the position it was told last
-  bool after_eviction = false;      ///< may evict nobody: takes a free slot or a conservative victim
 };
 
-/// An evicted thread. It may come back once at the cost of another, as somebody does who turns to it; at once, or once
-/// more before `resume_until`, is what programs do that take back what they lose.
+/// An evicted thread. It may come back at the cost of another, as somebody does who turns to it; but not at once, and
+/// not again and again, which is what programs do that take back what they lose: then it waits until `resume_until`.
 struct tombstone {
   thread_id thread;
   steady_time evicted;
   steady_time resume_until;
-  bool came_back = false; ///< it has got a slot since
+  bool is_back = false;                 ///< it has got a slot since
+  std::optional<steady_time> came_back; ///< when it last did, before this eviction or after it
 };
 
 /// A cleanup on its way.
@@ -147,7 +147,7 @@ struct cleanup {
   std::uint64_t turn = 0;
   escalation state;
   bool probed = false;
-  bool has_news = false; ///< somebody came after the last level ran
+  std::size_t left = 0; ///< who still needed a slot when the last level had run
   bool waits_for_probe = false;
   std::uint32_t ordered = 0; ///< by a `clean_up`; 0: all
   steady_time begun;
@@ -283,7 +283,7 @@ private:
   candidate candidate_of(const slot& which, steady_time time) const;
   std::vector<candidate> roster(steady_time time) const;
   void note_roster(decision& record, steady_time begun, steady_time time) const;
-  std::size_t waiting_threads(bool after_eviction) const;
+  std::size_t waiting_threads(bool may_evict) const;
   std::size_t needed_now() const;
   bool is_in_vain() const;
   void wait_in_line(waiting_open request);
@@ -306,8 +306,8 @@ private:
   command_error limit_error(error_code code, const thread_id& thread) const;
   const tombstone* find_tombstone(const thread_id& thread) const;
   bool may_evict_nobody(const thread_id& thread) const;
-  bool is_noted();
-  void note_refusal(const thread_id& thread, const command_error& error);
+  bool is_noted(std::uint32_t& noted);
+  void turn_away(const request_origin& origin, const thread_id& thread, const command_error& error);
 
   user_pointer self_ = nullptr;
   directory_actor directory_;
@@ -338,8 +338,9 @@ private:
   steady_time background_not_before_;
   steady_time retry_not_before_; ///< a cleanup freed nothing, and nothing has changed since
   std::uint32_t verdicts_ = 0;   ///< connections that have one
-  std::uint32_t records_ = 0;    ///< decisions kept since `records_since_`
-  steady_time records_since_;
+  std::uint32_t records_ = 0;    ///< decisions kept since `noted_since_`
+  std::uint32_t refusals_ = 0;   ///< and refusals logged
+  steady_time noted_since_;
 };
 
 /// Returns the behaviour of a user.

@@ -15,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // Of one user; beyond that they are in the server's log alone.
-constexpr std::uint32_t records_per_minute = 120;
+constexpr std::uint32_t notes_per_minute = 120;
 
 // An answer is on its way by then, and who asks `explain` has not read it yet.
 constexpr milliseconds record_pause{5};
@@ -113,8 +113,8 @@ std::size_t user_state::needed_now() const {
   switch (running.record.scope) {
   case cleanup_scope::request: {
     // Who was evicted may take a conservative victim, nothing more.
-    const auto resuming = running.state.done ? 0 : waiting_threads(true);
-    return beyond(used + waiting_threads(false) + resuming, limit);
+    const auto resuming = running.state.done ? 0 : waiting_threads(false);
+    return beyond(used + waiting_threads(true) + resuming, limit);
   }
   case cleanup_scope::background:
     return beyond(used,
@@ -167,7 +167,7 @@ void user_state::run_level(cleanup_level level) {
   attempt.evicted = static_cast<std::uint32_t>(victims.size());
   record.level = level;
   record.attempts.push_back(attempt);
-  cleanup_->has_news = false;
+  cleanup_->left = needed - std::min(needed, victims.size());
 }
 
 void user_state::evict(const choice& whom, cleanup_level level, decision& record) {
@@ -190,11 +190,12 @@ void user_state::evict(const choice& whom, cleanup_level level, decision& record
   }
   const auto time = now();
   const auto* known = find_tombstone(which.thread);
-  const bool came_back = known != nullptr && known->came_back;
-  std::erase_if(tombstones_,
-                [&](const tombstone& one) { return one.resume_until <= time || one.thread == which.thread; });
+  const auto came_back = known == nullptr ? std::nullopt : known->came_back;
+  std::erase_if(tombstones_, [&](const tombstone& one) {
+    return one.thread == which.thread || (one.resume_until <= time && !has_slot(one.thread));
+  });
   if (tombstones_.size() >= tombstones_per_slot * rules().managers_max) tombstones_.erase(tombstones_.begin());
-  tombstones_.push_back({which.thread, time, time + window, came_back});
+  tombstones_.push_back({which.thread, time, time + window, false, came_back});
   which.run.reset();
   record.evictions.push_back(std::move(told));
   retire_manager(which);
@@ -222,9 +223,9 @@ void user_state::finish_cleanup() {
   const bool was_request = record.scope == cleanup_scope::request;
   if (was_request) last_attempts_ = record.attempts;
   if (was_asked_for || evicted > 0) keep(std::move(record));
-  if (was_request && finished->has_news && finished->state.needed > 0) {
-    // Whoever came behind the last level has not been looked at: once more, by what was found out and in what is left
-    // of the time.
+  if (was_request && finished->state.needed > finished->left) {
+    // Whoever came behind the last level, or may evict only since then, has not been looked at: once more, by what was
+    // found out, and without another probe when the time for that is over.
     begin_cleanup(cleanup_scope::request, rules().cleanup.max_level);
     cleanup_->probed = finished->probed;
     cleanup_->state.deadline = finished->state.deadline;
@@ -339,18 +340,18 @@ void user_state::note_roster(decision& record, steady_time begun, steady_time ti
 }
 
 // A client that makes us decide all the time must not wash out what was decided about others.
-bool user_state::is_noted() {
+bool user_state::is_noted(std::uint32_t& noted) {
   const auto time = now();
-  if (time - records_since_ >= std::chrono::minutes{1}) {
-    records_since_ = time;
-    records_ = 0;
+  if (time - noted_since_ >= std::chrono::minutes{1}) {
+    noted_since_ = time;
+    records_ = refusals_ = 0;
   }
-  return ++records_ <= records_per_minute;
+  return ++noted <= notes_per_minute;
 }
 
 // After whoever waits for the slot: to encode, to log and to commit a record takes longer than to make room.
 void user_state::keep(decision record) {
-  if (!services_->store || !is_noted()) return log_decision(record);
+  if (!services_->store || !is_noted(records_)) return log_decision(record);
   if (record.what == decision::kind::cleanup && record.scope == cleanup_scope::request)
     self_->delayed_send(services_->store, record_pause, record_decision{std::move(record)});
   else

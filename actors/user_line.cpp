@@ -18,6 +18,9 @@ using std::chrono::milliseconds;
 // Nobody reads a notice and decides to turn to that thread in less.
 constexpr milliseconds redial_time{1000};
 
+// Whoever was evicted again before so many of `cleanup.resume_window` had passed since it came back, waits.
+constexpr int returns_apart = 10;
+
 std::uint32_t total_evicted(const std::vector<cleanup_attempt>& attempts) {
   std::uint32_t result = 0;
   for (const auto& attempt : attempts)
@@ -59,22 +62,24 @@ std::uint32_t user_state::limit_now() const {
 // -- the line ------------------------------------------------------------------------------------
 
 const tombstone* user_state::find_tombstone(const thread_id& thread) const {
-  const auto time = now();
-  const auto found = std::find_if(tombstones_.begin(), tombstones_.end(), [&](const tombstone& one) {
-    return one.thread == thread && one.resume_until > time;
-  });
+  const auto found =
+      std::find_if(tombstones_.begin(), tombstones_.end(), [&](const tombstone& one) { return one.thread == thread; });
   return found == tombstones_.end() ? nullptr : &*found;
 }
 
+// It takes a free slot, or that of somebody without connections, and nobody else's.
 bool user_state::may_evict_nobody(const thread_id& thread) const {
   const auto* known = find_tombstone(thread);
-  return known != nullptr && (known->came_back || now() - known->evicted < redial_time);
+  const auto time = now();
+  if (known == nullptr || known->is_back || known->resume_until <= time) return false;
+  if (time - known->evicted < redial_time) return true;
+  return known->came_back && known->evicted - *known->came_back < returns_apart * rules().cleanup.resume_window;
 }
 
-std::size_t user_state::waiting_threads(bool after_eviction) const {
+std::size_t user_state::waiting_threads(bool may_evict) const {
   std::set<thread_id> result;
   for (const auto& waiting : line_)
-    if (waiting.after_eviction == after_eviction) result.insert(waiting.thread);
+    if (may_evict_nobody(waiting.thread) != may_evict) result.insert(waiting.thread);
   return result.size();
 }
 
@@ -100,9 +105,8 @@ void user_state::wait_in_line(waiting_open request) {
   line_.push_back(std::move(request));
   report_count();
   // What runs for nobody in particular ends here; an order is carried out first, as it was promised.
-  if (cleanup_ && cleanup_->record.scope == cleanup_scope::request)
-    cleanup_->has_news = true;
-  else if (cleanup_ && cleanup_->record.scope <= cleanup_scope::surplus)
+  if (cleanup_
+      && (cleanup_->record.scope == cleanup_scope::background || cleanup_->record.scope == cleanup_scope::surplus))
     finish_cleanup();
   else if (!cleanup_ && is_in_vain())
     degrade();
@@ -117,9 +121,10 @@ void user_state::serve_line() {
     const auto used = slots_used();
     const auto limit = limit_now();
     if (used >= limit || slots_ending() >= 2 * limit) break;
-    const bool is_short = limit - used <= waiting_threads(false);
-    const auto next = std::find_if(line_.begin(), line_.end(),
-                                   [&](const waiting_open& waiting) { return !waiting.after_eviction || !is_short; });
+    const bool is_short = limit - used <= waiting_threads(true);
+    const auto next = std::find_if(line_.begin(), line_.end(), [&](const waiting_open& waiting) {
+      return !is_short || !may_evict_nobody(waiting.thread);
+    });
     if (next == line_.end()) break;
     const auto thread = next->thread;
     std::vector<waiting_open> served;
@@ -166,7 +171,7 @@ void user_state::reconsider() {
 // -- when nobody could go ------------------------------------------------------------------------
 
 void user_state::degrade() {
-  if (waiting_threads(false) > 0 && slots_used() >= limit_now()) {
+  if (waiting_threads(true) > 0 && slots_used() >= limit_now()) {
     const auto time = now();
     const auto terms = terms_of(rules().grace);
     if (const auto begun = services_->decisions.begin_grace(grace_, terms, pressed_, time)) {
@@ -193,8 +198,7 @@ void user_state::queue_rest() {
     if (!waiting.until) waiting.until = until;
   for (const auto& [origin, thread] : refused) {
     const auto error = limit_error(max == 0 ? error_code::manager_limit : error_code::queue_full, thread);
-    note_refusal(thread, error);
-    refuse(origin, error);
+    turn_away(origin, thread, error);
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
   }
   report_count();
@@ -208,8 +212,10 @@ void user_state::schedule_patience() {
     if (when && *when > time) first = std::min(first.value_or(*when), *when);
   };
   consider(grace_.until);
-  for (const auto& waiting : line_)
+  for (const auto& waiting : line_) {
     consider(waiting.until);
+    if (const auto* known = find_tombstone(waiting.thread)) consider(known->evicted + redial_time);
+  }
   if (!first || (patience_due_ && *patience_due_ <= *first)) return;
   patience_due_ = first;
   self_->delayed_send(self_, milliseconds_between(time, *first) + milliseconds{1}, patience_tick{});
@@ -225,10 +231,9 @@ void user_state::on_patience(const patience_tick&) {
     return true;
   });
   for (const auto& waiting : late) {
-    const auto error =
-        limit_error(waiting.after_eviction ? error_code::queue_timeout : error_code::manager_limit, waiting.thread);
-    note_refusal(waiting.thread, error);
-    refuse(waiting.origin, error);
+    const auto error = limit_error(
+        may_evict_nobody(waiting.thread) ? error_code::queue_timeout : error_code::manager_limit, waiting.thread);
+    turn_away(waiting.origin, waiting.thread, error);
     self_->send(directory_, admission_ended{admission_outcome::refused, microseconds_between(waiting.since, time)});
   }
   report_count();
@@ -238,8 +243,9 @@ void user_state::on_patience(const patience_tick&) {
 }
 
 // A client that is refused all the time does not fill the log.
-void user_state::note_refusal(const thread_id& thread, const command_error& error) {
-  if (!is_noted()) return;
+void user_state::turn_away(const request_origin& origin, const thread_id& thread, const command_error& error) {
+  refuse(origin, error);
+  if (!is_noted(refusals_)) return;
   log::warning("a thread was refused", {{"user_id", user_.value},
                                         {"thread_id", thread.value},
                                         {"code", to_string(error.code)},
@@ -255,11 +261,11 @@ command_error user_state::limit_error(error_code code, const thread_id& thread) 
   const auto& attempts = cleanup_ ? cleanup_->record.attempts : last_attempts_;
   if (code == error_code::queue_timeout) {
     const auto* known = find_tombstone(thread);
+    const auto until = known->came_back ? known->resume_until : known->evicted + redial_time;
     return {code,
-            "this thread was evicted a moment ago, or a second time, and takes nobody's slot until "
-            "cleanup.resume_window is over; none of "
-                + max + " became free in time",
-            known == nullptr ? wait : milliseconds_between(now(), known->resume_until), details_of(attempts, current)};
+            std::string{"this thread was evicted "} + (known->came_back ? "again" : "a moment ago")
+                + " and takes nobody's slot now; none of " + max + " became free in time",
+            milliseconds_between(now(), until), details_of(attempts, current)};
   }
   auto summary = summary_of(attempts);
   const bool is_limited = rules().cleanup.max_level < cleanup_level::force;

@@ -67,9 +67,12 @@ bool user_state::has_credit(const slot& of, const connection_id& connection) con
 
 slot& user_state::reserve(const thread_id& thread) {
   ++turn_;
-  for (auto& one : tombstones_)
-    if (one.thread == thread) one.came_back = true;
   const auto time = now();
+  for (auto& one : tombstones_) {
+    if (one.thread != thread || one.is_back) continue;
+    one.is_back = true;
+    one.came_back = time;
+  }
   auto& which = slots_.emplace_back();
   which.manager = manager_id::make();
   which.thread = thread;
@@ -98,7 +101,7 @@ void user_state::open(const request_origin& origin, const thread_id& thread,
     if (!which->fault || is_live_run(*which, now())) return take_seat(*which, origin, position);
     give_up(*which, did_not_end);
   }
-  waiting_open request{origin, thread, position, now(), {}, 0, may_evict_nobody(thread)};
+  waiting_open request{origin, thread, position, now(), {}, 0};
   switch (services_->decisions.admit(
       {slots_used(), limit_now(), slots_ending(), static_cast<std::uint32_t>(line_.size()), line_max()})) {
   case admission::reserve:
@@ -110,16 +113,16 @@ void user_state::open(const request_origin& origin, const thread_id& thread,
     wait_in_line(std::move(request));
     break;
   case admission::refuse_as_full:
-    refuse(origin, limit_error(error_code::queue_full, thread));
-    note_refusal(thread, limit_error(error_code::queue_full, thread));
+    turn_away(origin, thread, limit_error(error_code::queue_full, thread));
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
     break;
   case admission::refuse_as_leaking:
-    refuse(origin, {error_code::overloaded,
-                    "User " + user_.value + " has " + std::to_string(slots_ending())
-                        + " closed threads whose managers have not ended yet",
-                    rules().retire_timeout,
-                    {}});
+    turn_away(origin, thread,
+              {error_code::overloaded,
+               "User " + user_.value + " has " + std::to_string(slots_ending())
+                   + " closed threads whose managers have not ended yet",
+               rules().retire_timeout,
+               {}});
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
     break;
   }
@@ -132,11 +135,7 @@ void user_state::take_seat(slot& in, const request_origin& origin, const std::op
   in.last_useful = who->last_useful;
   in.loss.reset();
   ++in.turn;
-  // Until it is answered: whoever asks anew is not told in between that the thread went.
-  if (auto* before = find_seat(in, origin.connection))
-    before->open = false;
-  else
-    in.seats.push_back({origin.connection});
+  if (find_seat(in, origin.connection) == nullptr) in.seats.push_back({origin.connection});
   in.unanswered.push_back({origin});
   attach order{origin, who->link, position};
   if (const auto greeting = std::exchange(who->greeting, nullptr)) {
@@ -151,7 +150,8 @@ void user_state::pass_on(const Command& command) {
   auto* from = heard(command.origin.connection);
   if (from == nullptr) return;
   auto* which = find_usable(command.thread);
-  if (which == nullptr && find_tombstone(command.thread) != nullptr) return refuse(command.origin, was_evicted);
+  if (const auto* gone = find_tombstone(command.thread); which == nullptr && gone != nullptr && !gone->is_back)
+    return refuse(command.origin, was_evicted);
   if (which == nullptr || find_seat(*which, from->connection) == nullptr) return refuse(command.origin, not_open);
   if (!has_credit(*which, from->connection)) return refuse(command.origin, busy);
   // Reading what was said is no use of a thread by which it should outlive others.
@@ -236,7 +236,6 @@ void user_state::on_manager_opened(const manager_opened& report) {
 }
 
 void user_state::on_frame_handled(const frame_handled& report) {
-  if (report.opened) self_->send(directory_, thread_opened{*report.opened});
   auto* which = heard(report.manager);
   if (which == nullptr) return;
   auto& unanswered = which->unanswered;
@@ -249,9 +248,11 @@ void user_state::on_frame_handled(const frame_handled& report) {
   }
   auto* used = find_seat(*which, report.origin.connection);
   if (used == nullptr) return;
+  // Its client was told that it has not got it.
+  const bool was_refused = was_given_up && report.origin.request && !used->awaited && !used->open;
+  if (report.opened && !was_refused) self_->send(directory_, thread_opened{*report.opened});
   if (report.attached && !used->open) {
-    // Its client was told that it has not got it.
-    if (was_given_up && has_nothing_under_way(*which, used->connection)) return leave(*which, report.origin.connection);
+    if (was_refused && has_nothing_under_way(*which, used->connection)) return leave(*which, report.origin.connection);
     used->open = true;
     used->opened_turn = probe_turn_;
     // What has just been opened may go for those who wait.

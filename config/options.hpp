@@ -151,11 +151,13 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .most = 30 * second},
         values.cleanup.deadline);
   visit({.key = "cleanup.max_level", .says = "How far it may go.", .one_of = cleanup_levels}, values.cleanup.max_level);
-  visit({.key = "cleanup.resume_window",
-         .says = "For how long an evicted thread may come back only where nobody else loses a thread by it.",
-         .least = soon,
-         .most = day},
-        values.cleanup.resume_window);
+  visit(
+      {.key = "cleanup.resume_window",
+       .says =
+           "How long an evicted thread waits that comes back again and again, unless nobody else loses a thread by it.",
+       .least = soon,
+       .most = day},
+      values.cleanup.resume_window);
 
   visit.section("grace", "More than the limit for a while, when nobody can go.");
   visit({.key = "grace.extra", .says = "How many threads more; 0: no grace.", .least = 0, .most = per_user_max},

@@ -203,7 +203,11 @@ void session::obey(wire::command&& what) {
           caf::anon_send(user_, pong_received{id_, 0});
         else if constexpr (!std::is_same_v<Command, wire::connect>) {
           if constexpr (requires { command.origin; })
-            if (command.origin.request) requests_.open(*command.origin.request);
+            if (command.origin.request) {
+              if (requests_.size() >= requests_max)
+                return refuse(command.origin.request, error_code::busy, "too many requests are unanswered");
+              requests_.open(*command.origin.request);
+            }
           caf::anon_send(user_, std::move(command));
         }
       },

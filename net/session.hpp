@@ -65,6 +65,9 @@ public:
   /// What a waiting frame costs beyond its text, so that a million tiny frames are not free.
   static constexpr std::size_t frame_overhead = 64;
 
+  /// Requests that may be unanswered: more than any client has that waits for answers.
+  static constexpr std::size_t requests_max = 16'384;
+
   /// How long an ended session waits to be claimed: longer than a loop may be blocked (`loop.stall_max`).
   static constexpr std::chrono::seconds claim_max{60};
 
@@ -146,7 +149,7 @@ private:
   std::size_t queued_bytes_ = 0; // waiting and being written
   std::size_t writing_bytes_ = 0;
 
-  open_requests requests_; // that actors answer
+  open_requests requests_;                   // that actors answer
   frame greeting_;                           // until the first command, which may be a `connect` that asks for it again
   std::optional<std::int64_t> late_connect_; // such a `connect`, if it came before the greeting
   std::unique_ptr<wanted_thread> wanted_;    // until the user is told

@@ -17,15 +17,15 @@ public:
   bool settle(std::int64_t request) {
     const auto found = std::find(open_.begin(), open_.end(), request);
     if (found == open_.end()) return false;
-    *found = open_.back();
-    open_.pop_back();
+    open_.erase(found);
+    if (open_.empty() && open_.capacity() > 64) open_.shrink_to_fit();
     return true;
   }
 
   std::size_t size() const noexcept { return open_.size(); }
 
 private:
-  std::vector<std::int64_t> open_; // in no order; a few at a time
+  std::vector<std::int64_t> open_; // the oldest, which is mostly answered next, first
 };
 
 } // namespace gangway

@@ -46,10 +46,11 @@ struct refusal_numbers {
 };
 
 refusal_numbers parse(const std::string& message, const std::string& user) {
-  const std::regex form{"User " + user
-                        + R"( has reached the maximum number of WebSocket managers \((\d+)\)\. )"
-                          R"(Graduated emergency cleanup attempted through all levels(?: that its tier allows)? but limit still )"
-                          R"(exceeded\. Cleanup attempts made: (.*) \(total cleaned: (\d+)\)\. Current count: (\d+)\.)"};
+  const std::regex form{
+      "User " + user
+      + R"( has reached the maximum number of WebSocket managers \((\d+)\)\. )"
+        R"(Graduated emergency cleanup attempted through all levels(?: that its tier allows)? but limit still )"
+        R"(exceeded\. Cleanup attempts made: (.*) \(total cleaned: (\d+)\)\. Current count: (\d+)\.)"};
   std::smatch found;
   CAF_REQUIRE(std::regex_match(message, found, form));
   return {std::stoi(found[1]), found[2], std::stoi(found[3]), std::stoi(found[4])};

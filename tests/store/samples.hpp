@@ -75,7 +75,7 @@ inline get_threads threads_of(const std::string& user, std::uint32_t limit = 50,
 }
 
 inline decision_row decided(const std::string& user, utc_time time, std::vector<std::string> subjects,
-                               std::string body) {
+                            std::string body) {
   return {decision_id::make(), {user}, time, std::move(subjects), {std::move(body)}};
 }
 
