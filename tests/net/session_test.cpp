@@ -277,6 +277,25 @@ CAF_TEST(a_request_is_answered_once_and_only_if_it_was_made) {
   CAF_CHECK_EQUAL(client.read_text(), "a notice");
 }
 
+CAF_TEST(more_unanswered_requests_than_any_client_has_are_refused_and_one_answer_makes_room) {
+  harbour there{{.is_quiet = true}};
+  auto client = there.enter();
+  const auto link = there.heard.last_session().link;
+  const auto ask = [&](std::size_t id) {
+    client.send_text(R"({"id":)" + std::to_string(id) + R"(,"type":"thread.list"})");
+  };
+  for (std::size_t id = 1; id <= session::requests_max + 1; ++id)
+    ask(id);
+  const auto refusal = client.read_text();
+  CAF_CHECK(refusal.starts_with("{\"id\":" + std::to_string(session::requests_max + 1) + ","));
+  CAF_CHECK(refusal.find("\"busy\"") != std::string::npos);
+  link.reply(1, "an answer");
+  CAF_CHECK_EQUAL(client.read_text(), "an answer");
+  ask(session::requests_max + 2);
+  link.reply(static_cast<std::int64_t>(session::requests_max), "the last one's");
+  CAF_CHECK_EQUAL(client.read_text(), "the last one's");
+}
+
 // -- bad frames ----------------------------------------------------------------------------------
 
 CAF_TEST(a_bad_frame_costs_a_reply_and_too_many_cost_the_connection) {
