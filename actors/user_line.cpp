@@ -21,6 +21,10 @@ constexpr milliseconds redial_time{1000};
 // Whoever was evicted again before so many of `cleanup.resume_window` had passed since it came back, waits.
 constexpr int returns_apart = 10;
 
+bool came_back_lately(const tombstone& known, milliseconds window) {
+  return known.came_back && known.evicted - *known.came_back < returns_apart * window;
+}
+
 std::uint32_t total_evicted(const std::vector<cleanup_attempt>& attempts) {
   std::uint32_t result = 0;
   for (const auto& attempt : attempts)
@@ -72,8 +76,7 @@ bool user_state::may_evict_nobody(const thread_id& thread) const {
   const auto* known = find_tombstone(thread);
   const auto time = now();
   if (known == nullptr || known->is_back || known->resume_until <= time) return false;
-  if (time - known->evicted < redial_time) return true;
-  return known->came_back && known->evicted - *known->came_back < returns_apart * rules().cleanup.resume_window;
+  return time - known->evicted < redial_time || came_back_lately(*known, rules().cleanup.resume_window);
 }
 
 std::size_t user_state::waiting_threads(bool may_evict) const {
@@ -261,9 +264,10 @@ command_error user_state::limit_error(error_code code, const thread_id& thread) 
   const auto& attempts = cleanup_ ? cleanup_->record.attempts : last_attempts_;
   if (code == error_code::queue_timeout) {
     const auto* known = find_tombstone(thread);
-    const auto until = known->came_back ? known->resume_until : known->evicted + redial_time;
+    const bool is_again = came_back_lately(*known, rules().cleanup.resume_window);
+    const auto until = is_again ? known->resume_until : known->evicted + redial_time;
     return {code,
-            std::string{"this thread was evicted "} + (known->came_back ? "again" : "a moment ago")
+            std::string{"this thread was evicted "} + (is_again ? "again" : "a moment ago")
                 + " and takes nobody's slot now; none of " + max + " became free in time",
             milliseconds_between(now(), until), details_of(attempts, current)};
   }

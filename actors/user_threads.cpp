@@ -150,9 +150,11 @@ void user_state::pass_on(const Command& command) {
   auto* from = heard(command.origin.connection);
   if (from == nullptr) return;
   auto* which = find_usable(command.thread);
-  if (const auto* gone = find_tombstone(command.thread); which == nullptr && gone != nullptr && !gone->is_back)
-    return refuse(command.origin, was_evicted);
-  if (which == nullptr || find_seat(*which, from->connection) == nullptr) return refuse(command.origin, not_open);
+  if (which == nullptr) {
+    const auto* gone = find_tombstone(command.thread);
+    return refuse(command.origin, gone != nullptr && !gone->is_back ? was_evicted : not_open);
+  }
+  if (find_seat(*which, from->connection) == nullptr) return refuse(command.origin, not_open);
   if (!has_credit(*which, from->connection)) return refuse(command.origin, busy);
   // Reading what was said is no use of a thread by which it should outlive others.
   if constexpr (!std::is_same_v<Command, read_history>) from->last_useful = which->last_useful = now();
