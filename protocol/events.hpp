@@ -124,6 +124,7 @@ struct thread_event {
   std::optional<gangway::run_id> run_id;
   utc_time time;
   event_body body;
+  std::optional<sequence> first_seq = {}; ///< of the events that were compacted into this one, if any were
   friend bool operator==(const thread_event&, const thread_event&) = default;
 };
 

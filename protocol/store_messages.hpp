@@ -73,7 +73,7 @@ struct message_found {
   GANGWAY_MESSAGE(message_found);
 };
 
-/// Asks for the events after `after` up to and including `last`.
+/// Asks for the events after `after` up to and including `last`, or beyond it to the one into which that was compacted.
 struct read_log {
   log_id log = 0;
   sequence after = 0;

@@ -227,7 +227,9 @@ std::string event(const thread_id& thread, const epoch& epoch, const thread_even
   auto out = typed("event", 256 + body.size());
   out.text("thread_id", thread.value);
   if (event.run_id) out.text("run_id", to_string(*event.run_id));
-  out.text("epoch", epoch).number("seq", event.seq).number("ts", milliseconds(event.time));
+  out.text("epoch", epoch).number("seq", event.seq);
+  if (event.first_seq) out.number("first_seq", *event.first_seq);
+  out.number("ts", milliseconds(event.time));
   return out.raw("event", body).take();
 }
 

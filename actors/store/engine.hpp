@@ -24,6 +24,13 @@ struct storage_error : std::runtime_error {
 /// Why an append was refused though the engine works.
 enum class append_refusal : std::uint8_t { stale_generation, sequence_gap };
 
+/// What is kept of the past.
+struct history_rules {
+  std::chrono::milliseconds run_ttl{3'600'000}; ///< a run's events stay whole for so long after its end
+  std::chrono::milliseconds age_max{0};         ///< of a run, since its end; 0: kept for ever
+  std::uint64_t thread_bytes_max = 0;           ///< of a thread's events; 0: as many as there are
+};
+
 /// A decision as it is kept.
 struct decision_row {
   decision_id id;
@@ -64,6 +71,20 @@ public:
   /// older than `decision_age_max` before this one's time, and the oldest of what exceeds `decisions_max`: if that is
   /// many, a few with each decision, so that no commit is long. @pre in a transaction
   virtual void record(const decision_row& what) = 0;
+
+  /// Does a piece of what the rules ask for, short enough for a commit that others wait for: the oldest runs of what is
+  /// too old or too big go, events first to last, and the deltas of messages that were completed in a run that ended
+  /// long enough ago are compacted into what follows them, which then has a `first_seq`. Neither changes the epoch:
+  /// whoever asks for what is gone gets a snapshot. The newest run of a thread is never too big. A thread of which
+  /// nothing is left is erased. Returns whether there may be more to do. @pre in a transaction
+  virtual bool tidy(const history_rules& rules, utc_time now) = 0;
+
+  /// Erases a thread: events, messages and itself. A writer that has it open is refused from then on as stale.
+  /// Returns whether there was one. @pre in a transaction
+  virtual bool erase(const user_id& user, const thread_id& thread) = 0;
+
+  /// Erases all of a user's threads, and the decisions about them. Returns how many threads. @pre in a transaction
+  virtual std::size_t erase(const user_id& user) = 0;
 };
 
 /// How long decisions are kept: as long as somebody may still ask why.

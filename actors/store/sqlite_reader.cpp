@@ -29,8 +29,7 @@ message_record read_message(const rows& row) {
 
 reader::reader(const std::string& path)
     : connection_{path, access::read},
-      read_{connection_, "SELECT seq, run_id, body FROM events"
-                         " WHERE log_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq"},
+      read_{connection_, "SELECT seq, run_id, body, first_seq FROM events WHERE log_id = ?1 AND seq > ?2 ORDER BY seq"},
       messages_{connection_, "SELECT message_id, role, text, content, seq, run_id, time FROM messages"
                              " WHERE log_id = ?1 AND seq < ?2 ORDER BY seq DESC"},
       threads_{connection_, "SELECT thread, title, last_seq, updated_at FROM threads"
@@ -56,25 +55,26 @@ reader::reader(const std::string& path)
 log_read reader::read(const read_log& what) {
   return connection_.guarded([&] {
     const log_read incomplete{{}, false};
-    if (what.last <= what.after) return log_read{};
-    if (what.last - what.after > what.events_max) return incomplete;
     log_read result;
-    result.events.reserve(what.last - what.after);
     std::size_t bytes = 0;
-    auto expected = what.after;
-    auto row = read_.run(what.log, bounded(what.after), bounded(what.last));
-    while (row.next()) {
+    auto reached = what.after;
+    auto row = read_.run(what.log, bounded(what.after));
+    while (reached < what.last && row.next()) {
       const auto seq = row.number(0);
+      const auto first = row.is_null(3) ? seq : row.number(3);
       const auto body = row.text(2);
       bytes += body.size();
-      if (seq != ++expected || bytes > what.bytes_max) return incomplete;
+      if (first > reached + 1 || bytes > what.bytes_max || result.events.size() == what.events_max) return incomplete;
       auto event = ag_ui::decode(seq, row.optional_id<run_id>(1), body);
       if (!event)
         throw storage_error{"database " + connection_.path() + ": event " + std::to_string(seq) + " of log "
                             + std::to_string(what.log) + " cannot be read"};
+      // As far as it stands for what was not read before.
+      if (seq > reached + 1) event->first_seq = reached + 1;
       result.events.push_back(*std::move(event));
+      reached = seq;
     }
-    return expected == what.last ? result : incomplete;
+    return reached >= what.last ? result : incomplete;
   });
 }
 

@@ -92,6 +92,29 @@ constexpr std::array migrations{
       DELETE FROM decision_subjects WHERE decision_id = old.decision_id;
     END;
   )"},
+    migration{1, R"(
+    -- Of the events that were compacted into this one; null: none. A release that does not know it reads a gap, which
+    -- it answers with a snapshot.
+    ALTER TABLE events ADD COLUMN first_seq INTEGER;
+
+    -- Of the bodies of its events.
+    ALTER TABLE threads ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE threads SET bytes = (SELECT coalesce(sum(length(CAST(body AS BLOB))), 0) FROM events
+                                WHERE events.log_id = threads.log_id);
+    CREATE INDEX threads_by_size ON threads (bytes);
+
+    -- Where runs ended: what is compacted, and what is forgotten.
+    CREATE TABLE finished_runs (
+      log_id    INTEGER NOT NULL,
+      last_seq  INTEGER NOT NULL,
+      time      INTEGER NOT NULL,
+      compacted INTEGER NOT NULL DEFAULT 0,
+      PRIMARY KEY (log_id, last_seq)) WITHOUT ROWID;
+    CREATE INDEX finished_runs_by_time ON finished_runs (time);
+    CREATE INDEX uncompacted_runs ON finished_runs (time) WHERE compacted = 0;
+    INSERT INTO finished_runs (log_id, last_seq, time)
+      SELECT log_id, seq, time FROM events WHERE json_extract(body, '$.type') IN ('RUN_FINISHED', 'RUN_ERROR');
+  )"},
 };
 
 constexpr std::int64_t our_version = migrations.size();

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include <sys/random.h>
 
@@ -34,6 +35,8 @@ connection open_for_writing(const std::string& path) {
     // A log that grew behind a slow reader gives its space back.
     result.database().exec("PRAGMA journal_size_limit = 67108864");
     result.database().exec("PRAGMA cache_size = -16384");
+    // What is erased is not left behind in pages that are free.
+    result.database().exec("PRAGMA secure_delete = ON");
     result.database().exec("PRAGMA synchronous = FULL");
   });
   return result;
@@ -57,15 +60,15 @@ writer::writer(const std::string& path)
       connection_{open_for_writing(path)},
       begin_{connection_, "BEGIN IMMEDIATE"},
       commit_{connection_, "COMMIT"},
-      find_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at"
+      find_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at, bytes"
                                 " FROM threads WHERE user = ?1 AND thread = ?2"},
-      get_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at"
+      get_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at, bytes"
                                " FROM threads WHERE log_id = ?1"},
       insert_thread_{connection_,
                      "INSERT INTO threads (user, thread, generation, epoch, last_seq, created_at, updated_at)"
                      " VALUES (?1, ?2, 0, ?3, 0, ?4, ?4)"},
       update_thread_{connection_, "UPDATE threads SET generation = ?2, last_seq = ?3, title = ?4, open_run = ?5,"
-                                  " updated_at = ?6 WHERE log_id = ?1"},
+                                  " updated_at = ?6, bytes = ?7 WHERE log_id = ?1"},
       insert_event_{connection_, "INSERT INTO events (log_id, seq, run_id, time, version, generation, body)"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       insert_message_{connection_, "INSERT INTO messages (log_id, seq, message_id, role, run_id, time, text, content)"
@@ -81,7 +84,8 @@ writer::writer(const std::string& path)
                                " (SELECT rowid FROM decisions WHERE time < ?1 ORDER BY time, decision_id LIMIT ?2)"},
       forget_oldest_{connection_, "DELETE FROM decisions WHERE rowid IN"
                                   " (SELECT rowid FROM decisions ORDER BY time, decision_id LIMIT ?1)"},
-      count_decisions_{connection_, "SELECT count(*) FROM decisions"} {}
+      count_decisions_{connection_, "SELECT count(*) FROM decisions"},
+      history_{connection_} {}
 
 writer::~writer() { roll_back(); }
 
@@ -103,11 +107,14 @@ void writer::commit() {
     roll_back();
     throw;
   }
+  // The log that was written ahead still has what was erased. A reader that is at work keeps it a little longer.
+  if (std::exchange(erased_, false)) connection_.database().tryExec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 void writer::roll_back() noexcept {
   if (connection_.in_transaction()) connection_.database().tryExec("ROLLBACK");
   decisions_.reset();
+  erased_ = false;
 }
 
 void writer::touch() {
@@ -176,7 +183,7 @@ void writer::forget_decisions(utc_time now) {
 writer::thread_row writer::read_thread(const rows& row) {
   return {
       row.integer(0), {row.text(1)}, row.number(2), row.text(3), row.number(4), row.text(5), row.optional_id<run_id>(6),
-      row.time(7)};
+      row.time(7),    row.number(8)};
 }
 
 writer::thread_row writer::create(const open_log& what) {
@@ -190,8 +197,9 @@ writer::thread_row writer::create(const open_log& what) {
 }
 
 void writer::write(thread_row& thread, const thread_event& event) {
-  insert_event_.execute(thread.log, event.seq, event.run_id, event.time, body_version, thread.generation,
-                        ag_ui::encode(thread.thread, event));
+  const auto body = ag_ui::encode(thread.thread, event);
+  insert_event_.execute(thread.log, event.seq, event.run_id, event.time, body_version, thread.generation, body);
+  thread.bytes += body.size();
   thread.last = event.seq;
   thread.updated_at = event.time;
   if (const auto* asked = std::get_if<message_accepted>(&event.body)) {
@@ -210,6 +218,7 @@ void writer::write(thread_row& thread, const thread_event& event) {
   } else if (ends_run(event.body) && event.run_id == thread.open_run) {
     thread.open_run = std::nullopt;
   }
+  if (ends_run(event.body)) history_.run_ended(thread.log, event.seq, event.time);
 }
 
 void writer::write_message(const thread_row& thread, const thread_event& event, const gangway::message_id& id,
@@ -219,7 +228,27 @@ void writer::write_message(const thread_row& thread, const thread_event& event, 
 }
 
 void writer::save(const thread_row& thread) {
-  update_thread_.execute(thread.log, thread.generation, thread.last, thread.title, thread.open_run, thread.updated_at);
+  update_thread_.execute(thread.log, thread.generation, thread.last, thread.title, thread.open_run, thread.updated_at,
+                         thread.bytes);
+}
+
+bool writer::tidy(const history_rules& rules, utc_time now) {
+  return connection_.guarded([&] { return history_.tidy(rules, now); });
+}
+
+bool writer::erase(const user_id& user, const thread_id& thread) {
+  return connection_.guarded([&] {
+    erased_ = true;
+    return history_.erase(user, thread);
+  });
+}
+
+std::size_t writer::erase(const user_id& user) {
+  return connection_.guarded([&] {
+    decisions_.reset();
+    erased_ = true;
+    return history_.erase(user);
+  });
 }
 
 } // namespace gangway::sqlite

@@ -2,6 +2,7 @@
 
 #include "actors/store/file_lock.hpp"
 #include "actors/store/sqlite_connection.hpp"
+#include "actors/store/sqlite_history.hpp"
 
 namespace gangway::sqlite {
 
@@ -18,6 +19,9 @@ public:
   log_opened open(const open_log& what) override;
   std::variant<events_appended, append_refusal> append(const append_events& what) override;
   void record(const decision_row& what) override;
+  bool tidy(const history_rules& rules, utc_time now) override;
+  bool erase(const user_id& user, const thread_id& thread) override;
+  std::size_t erase(const user_id& user) override;
 
 private:
   /// A row of `threads`, as far as appending changes it.
@@ -30,6 +34,7 @@ private:
     std::string title;
     std::optional<run_id> open_run;
     utc_time updated_at;
+    std::uint64_t bytes = 0;
   };
 
   static thread_row read_thread(const rows& row);
@@ -42,6 +47,7 @@ private:
 
   file_lock lock_;
   connection connection_;
+  bool erased_ = false; ///< by this transaction
   bool durable_ = true; ///< what `PRAGMA synchronous` stands on
 
   statement begin_;
@@ -58,6 +64,7 @@ private:
   statement forget_old_;
   statement forget_oldest_;
   statement count_decisions_;
+  history history_;
 
   std::optional<std::int64_t>
       decisions_; ///< how many there are; counted when it must be known, unknown after a roll-back

@@ -4,6 +4,7 @@
 /// whose every object is an empty store, with `std::unique_ptr<storage_engine> make_engine()` that returns an engine
 /// for that store each time; then include this file, once.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -70,8 +71,14 @@ struct opened_engine : engine_fixture {
   std::unique_ptr<log_reader> reader;
 };
 
+inline bool refused(const std::variant<events_appended, append_refusal>& outcome, append_refusal why) {
+  const auto* refusal = std::get_if<append_refusal>(&outcome);
+  return refusal != nullptr && *refusal == why;
+}
+
 } // namespace gangway::store_tests
 
 #include "tests/store/engine_decisions.hpp"
+#include "tests/store/engine_history.hpp"
 #include "tests/store/engine_reading.hpp"
 #include "tests/store/engine_writing.hpp"

@@ -5,11 +5,6 @@
 
 namespace gangway::store_tests {
 
-inline bool refused(const std::variant<events_appended, append_refusal>& outcome, append_refusal why) {
-  const auto* refusal = std::get_if<append_refusal>(&outcome);
-  return refusal != nullptr && *refusal == why;
-}
-
 CAF_TEST_FIXTURE_SCOPE(engine_writing, opened_engine)
 
 // -- opening -------------------------------------------------------------------------------------

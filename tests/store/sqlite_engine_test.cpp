@@ -352,14 +352,14 @@ CAF_TEST(a_file_that_does_not_say_its_version_is_refused) {
 }
 
 CAF_TEST(a_newer_file_is_refused_if_it_says_that_we_cannot_read_it) {
-  execute("UPDATE schema_version SET version = 4, min_reader = 3");
-  CAF_CHECK(says(refusal(path()), path() + ": was written by a newer server (schema 4, readable from schema 3 on"));
+  execute("UPDATE schema_version SET version = 9, min_reader = 8");
+  CAF_CHECK(says(refusal(path()), path() + ": was written by a newer server (schema 9, readable from schema 8 on"));
 }
 
 CAF_TEST(a_newer_file_is_accepted_if_it_says_that_we_can_read_it) {
-  execute("UPDATE schema_version SET version = 3, min_reader = 1");
+  execute("UPDATE schema_version SET version = 9, min_reader = 1");
   CAF_CHECK_EQUAL(refusal(path()), "");
-  CAF_CHECK_EQUAL(SQLite::Database(path()).execAndGet("SELECT version FROM schema_version").getInt(), 3);
+  CAF_CHECK_EQUAL(SQLite::Database(path()).execAndGet("SELECT version FROM schema_version").getInt(), 9);
 }
 
 CAF_TEST(a_path_that_cannot_be_a_database_is_refused) {

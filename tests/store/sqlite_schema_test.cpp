@@ -2,6 +2,9 @@
 
 #define CAF_SUITE store_schema
 
+#include <fstream>
+#include <iterator>
+
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
 #include <caf/test/unit_test.hpp>
@@ -122,6 +125,30 @@ struct filled_store : store_file {
 
 CAF_TEST_FIXTURE_SCOPE(sqlite_schema, store_file)
 
+CAF_TEST(nothing_of_an_erased_thread_is_left_in_the_files) {
+  open();
+  const std::string secret = "a secret that nobody else has";
+  const auto holds = [&](const char* suffix) {
+    std::ifstream file{path() + suffix, std::ios::binary};
+    return std::string{std::istreambuf_iterator<char>{file}, {}}.find(secret) != std::string::npos;
+  };
+  writer->begin(true);
+  const auto log = writer->open({{"ann"}, {"t1"}, at(0)});
+  std::vector<thread_event> events;
+  for (sequence seq = 1; seq <= 200; ++seq)
+    events.push_back(said(seq, secret + std::string(seq * 10, 'x')));
+  writer->append({log.log, log.generation, events, true});
+  writer->commit();
+  CAF_CHECK(holds("-wal"));
+  database().exec("PRAGMA wal_checkpoint(PASSIVE)");
+  CAF_CHECK(holds(""));
+  writer->begin(true);
+  CAF_CHECK(writer->erase({"ann"}, {"t1"}));
+  writer->commit();
+  CAF_CHECK(!holds("-wal"));
+  CAF_CHECK(!holds(""));
+}
+
 CAF_TEST(a_file_of_version_1_keeps_its_threads_and_gets_the_decisions) {
   const auto hello = said(1, "hello", "c1");
   {
@@ -134,7 +161,7 @@ CAF_TEST(a_file_of_version_1_keeps_its_threads_and_gets_the_decisions) {
              " 'hello', NULL)");
   }
   open();
-  CAF_CHECK_EQUAL(ask("SELECT version FROM schema_version"), 2);
+  CAF_CHECK_EQUAL(ask("SELECT version FROM schema_version"), 3);
   // The release before can still open it.
   CAF_CHECK_EQUAL(ask("SELECT min_reader FROM schema_version"), 1);
   const auto threads = reader->threads(threads_of("ann")).threads;

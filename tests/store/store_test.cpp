@@ -65,6 +65,9 @@ public:
     return real_->append(what);
   }
   void record(const decision_row& what) override { real_->record(what); }
+  bool tidy(const history_rules& rules, utc_time now) override { return real_->tidy(rules, now); }
+  bool erase(const user_id& user, const thread_id& thread) override { return real_->erase(user, thread); }
+  std::size_t erase(const user_id& user) override { return real_->erase(user); }
 
 private:
   static void wait_at(std::optional<gate>& door) {
