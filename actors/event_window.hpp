@@ -25,6 +25,9 @@ public:
   /// Returns the frame of event `seq`. @pre `covers(seq - 1)` and `seq` is not newer than the newest
   const frame& at(sequence seq) const { return frames_[begin_ + static_cast<std::size_t>(seq - first_)]; }
 
+  /// Forgets the frames up to that of event `seq`.
+  void forget(sequence seq);
+
   /// Forgets everything and gives the memory back; `next` is the event that comes next.
   void reset(sequence next);
 
@@ -32,6 +35,9 @@ public:
   std::size_t bytes() const noexcept { return bytes_; }
 
 private:
+  void forget_first();
+  void pack();
+
   std::vector<frame> frames_; ///< those before `begin_` are forgotten already
   std::size_t begin_ = 0;
   std::size_t bytes_ = 0;

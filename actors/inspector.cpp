@@ -84,17 +84,23 @@ void inspector_state::on_answer_request(const answer_request& request) {
       {"GET", "/api/v1/tree", &inspector_state::answer_tree},
       {"GET", "/api/v1/users", &inspector_state::answer_users},
       {"GET", "/api/v1/users/{}", &inspector_state::answer_user},
+      {"DELETE", "/api/v1/users/{}", &inspector_state::answer_erase},
+      {"DELETE", "/api/v1/users/{}/threads/{}", &inspector_state::answer_erase},
       {"POST", "/api/v1/users/{}/cleanup", &inspector_state::answer_cleanup},
       {"GET", "/api/v1/decisions", &inspector_state::answer_decisions},
       {"GET", "/api/v1/decisions/{}", &inspector_state::answer_decision},
   };
+  std::string methods;
   for (const auto& one : routes) {
     const auto path = match_path(one.pattern, request.path);
     if (!path) continue;
     if (request.method == one.method) return (this->*one.answer)(request, *path);
-    return request.link.reply(405, error_body(error_code::bad_request, "this path answers " + std::string{one.method}));
+    methods.append(methods.empty() ? "" : ", ").append(one.method);
   }
-  request.link.reply(404, error_body(error_code::not_found, "there is nothing at this path"));
+  if (methods.empty())
+    request.link.reply(404, error_body(error_code::not_found, "there is nothing at this path"));
+  else
+    request.link.reply(405, error_body(error_code::bad_request, "this path answers " + methods));
 }
 
 // -- the whole -----------------------------------------------------------------------------------
@@ -113,11 +119,25 @@ tally inspector_state::total() const {
 
 void inspector_state::describe(bool for_admin, std::function<void(const health_report&)> then) {
   auto all = std::make_shared<gathering>();
+  auto silent = std::make_shared<bool>(false);
   all->then = [=, this] {
     const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(self_->clock().now() - begun_);
-    then(describe_health(facts_, components_, total(), uptime, for_admin));
+    auto components = components_;
+    // It cannot say so itself: it waits for its disk.
+    if (auto& store = components["store"]; *silent && store.empty())
+      store = "has not answered for a second: its disk is slow";
+    then(describe_health(facts_, components, total(), uptime, for_admin));
   };
   count(all);
+  if (tree_.store) {
+    ++all->open;
+    self_->request(tree_.store, store_patience, get_vitals{})
+        .then([all](const vitals&) { all->close(); },
+              [=](const caf::error&) {
+                *silent = true;
+                all->close();
+              });
+  }
   all->close();
 }
 

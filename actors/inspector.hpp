@@ -58,6 +58,12 @@ public:
   /// How long another actor may take to answer; then it is shown as silent.
   static constexpr std::chrono::milliseconds patience{500};
 
+  /// How long the database may be silent before it is said to fail.
+  static constexpr std::chrono::milliseconds store_patience{1'000};
+
+  /// How long a user's history may take to be erased.
+  static constexpr std::chrono::milliseconds erase_patience{30'000};
+
   /// How long the database may take to find decisions.
   static constexpr std::chrono::milliseconds search_patience{1'500};
 
@@ -83,6 +89,7 @@ private:
   void answer_users(const answer_request& request, const places&);
   void answer_user(const answer_request& request, const places& path);
   void answer_cleanup(const answer_request& request, const places& path);
+  void answer_erase(const answer_request& request, const places& path);
 
   /// Asks every directory how many there are, as questions of `all`; `total` is the sum once they are answered.
   void count(const std::shared_ptr<gathering>& all);
@@ -92,6 +99,9 @@ private:
   /// Asks the reader of the store, and answers the request itself if that fails.
   void find_decisions(const get_decisions& question, const reply_link& link,
                       std::function<void(const decisions_page&)> then);
+
+  /// Finds a user that is known now; null if there is none. Answers the request itself if that cannot be said.
+  void look_for_user(const user_id& user, const reply_link& link, std::function<void(const user_actor&)> then);
 
   /// Finds a user that is known now, and answers the request itself if there is none.
   void find_user(const user_id& user, const reply_link& link, std::function<void(const user_actor&)> then);

@@ -98,15 +98,13 @@ void inspector_state::answer_users(const answer_request& request, const places&)
   all->close();
 }
 
-void inspector_state::find_user(const user_id& user, const reply_link& link,
-                                std::function<void(const user_actor&)> then) {
+void inspector_state::look_for_user(const user_id& user, const reply_link& link,
+                                    std::function<void(const user_actor&)> then) {
   auto found = std::make_shared<user_actor>();
   auto all = std::make_shared<gathering>();
   all->then = [=, all_answered = &all->complete] {
-    if (*found)
+    if (*found || *all_answered)
       then(*found);
-    else if (*all_answered)
-      refuse_stranger(link);
     else
       refuse_silent(link, "the directory that may know this user does not answer");
   };
@@ -116,6 +114,16 @@ void inspector_state::find_user(const user_id& user, const reply_link& link,
       if (!users.empty()) *found = users.front();
     });
   all->close();
+}
+
+void inspector_state::find_user(const user_id& user, const reply_link& link,
+                                std::function<void(const user_actor&)> then) {
+  look_for_user(user, link, [=](const user_actor& found) {
+    if (found)
+      then(found);
+    else
+      refuse_stranger(link);
+  });
 }
 
 void inspector_state::answer_user(const answer_request& request, const places& path) {
@@ -138,6 +146,41 @@ void inspector_state::answer_cleanup(const answer_request& request, const places
                           refuse_silent(link, "the user's actor did not say how the cleanup went; its decisions do");
                         });
             });
+}
+
+// Whoever has it open lets go of it first, so that nobody is left with a thread that is no more. Who comes in between
+// is refused by the log that is gone, and opens the thread anew.
+void inspector_state::answer_erase(const answer_request& request, const places& path) {
+  erase_history order{{path[0]}, std::nullopt};
+  if (path.size() > 1) order.thread = thread_id{path[1]};
+  const auto erase = [=, this, link = request.link] {
+    self_->request(tree_.store, erase_patience, order)
+        .then(
+            [=](const history_erased& report) {
+              if (report.threads == 0 && order.thread)
+                return link.reply(404, error_body(error_code::not_found, "there is no such thread"));
+              log::info("history was erased", {{"user_id", order.user.value},
+                                               {"thread_id", order.thread ? order.thread->value : "(all)"},
+                                               {"threads", report.threads}});
+              link.reply(200, result_body(json{{"threads", report.threads}}));
+            },
+            [=](const caf::error& reason) {
+              link.reply(503, error_body(error_code::store_unavailable, reason == errc::store_unavailable
+                                                                            ? "the store cannot be written now"
+                                                                            : "the store does not answer"));
+            });
+  };
+  if (!tree_.store)
+    return request.link.reply(503, error_body(error_code::store_unavailable, "the store is not open yet"));
+  // Nobody is made to let go of what cannot be erased.
+  if (!components_["store"].empty())
+    return request.link.reply(503, error_body(error_code::store_unavailable, "the store cannot be written now"));
+  look_for_user(order.user, request.link, [=, this, link = request.link](const user_actor& user) {
+    if (!user) return erase();
+    self_->request(user, patience, release{order.thread})
+        .then([=](const released&) { erase(); },
+              [=](const caf::error&) { refuse_silent(link, "the user's actor does not answer; nothing was erased"); });
+  });
 }
 
 } // namespace gangway

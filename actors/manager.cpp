@@ -56,12 +56,17 @@ void manager_state::start(manager_pointer self, user_actor owner, manager_identi
 // -- messages ------------------------------------------------------------------------------------
 
 void manager_state::on_send_message(const send_message& command) {
+  // Of one that was dropped meanwhile: its user answers, and nothing of it is stored.
+  if (find(command.origin.connection) == nullptr) return finish(command.origin);
   asked(command.origin);
   const auto refuse_as_busy = [=, this] {
     refuse(command.origin, {error_code::busy, "a run is in flight in this thread", {}, {}});
   };
   if (retiring_) {
     refuse(command.origin, {error_code::not_open, "the thread is being closed; open it again", {}, {}});
+  } else if (run_ && run_->ending && stuck_) {
+    // To its clients, that run is over.
+    refuse(command.origin, to_command_error(errc::store_unavailable));
   } else if (!accepting_ && !run_) {
     accept(command);
   } else if (!command.client_message_id) {
@@ -153,6 +158,7 @@ void manager_state::written() {
   run_->progress.agent = message->agent.name;
   run_->began = run_->heard = self_->clock().now();
   publish();
+  care_later();
   if (retiring_)
     on_retire();
   else
@@ -193,6 +199,7 @@ void manager_state::on_run_produced(const run_produced& report) {
   for (const auto& body : report.events)
     if (!run_->ending) produce(body);
   flush();
+  if (stuck_) go_ahead();
 }
 
 void manager_state::on_run_down(const caf::down_msg& report) {
@@ -201,48 +208,102 @@ void manager_state::on_run_down(const caf::down_msg& report) {
   flush();
 }
 
+// An answer that is cut short is kept as far as it came, whatever cut it.
 void manager_state::produce(event_body body) {
+  const auto add = [this](event_body what) {
+    const auto seq = committed_ + in_flight_.size() + produced_.size() + 1;
+    produced_.push_back(thread_event{seq, run_->id, utc_now(), std::move(what)});
+  };
   run_->ending = ends_run(body);
-  produced_.push_back(thread_event{0, run_->id, utc_now(), std::move(body)});
+  if (run_->ending)
+    if (auto said = unfinished()) add(*std::move(said));
+  add(std::move(body));
+}
+
+std::optional<message_completed> manager_state::unfinished() const {
+  auto so_far = run_->progress;
+  for (std::size_t index = 0; index < in_flight_.size() + produced_.size(); ++index)
+    fold(so_far, pending(index).body);
+  if (!so_far.message_id) return std::nullopt;
+  return message_completed{*so_far.message_id, std::move(so_far.content)};
+}
+
+// What is not in the log yet, in its order.
+const thread_event& manager_state::pending(std::size_t index) const {
+  return index < in_flight_.size() ? in_flight_[index] : produced_[index - in_flight_.size()];
 }
 
 // One append is under way at a time; what is produced meanwhile makes the next one.
 void manager_state::flush() {
-  if (!in_flight_.empty() || produced_.empty()) return;
+  if (!in_flight_.empty() || produced_.empty() || write_failed_) return;
   in_flight_.swap(produced_);
-  auto seq = committed_;
-  for (auto& event : in_flight_)
-    event.seq = ++seq;
+  appended_ = self_->clock().now();
   self_->request(services_->store, caf::infinite, append_events{log_, generation_, in_flight_, false})
       .then([this](const events_appended&) { publish(); },
             [this](caf::error& reason) {
               // None of them is in the log: they go first when it can be written again.
               produced_.insert(produced_.begin(), in_flight_.begin(), in_flight_.end());
               in_flight_.clear();
-              put_off(reason);
+              if (reason != errc::store_unavailable) return fail(reason);
+              write_failed_ = stuck_ = true;
+              care_later();
+              go_ahead();
             });
 }
 
-// A store that cannot write or read now is asked again in a moment, and a run goes on as far as its window reaches.
+// A store that cannot write or read now is asked again in a moment.
 void manager_state::put_off(const caf::error& reason) {
-  if (reason != errc::store_unavailable || attempts_ >= attempts_max) return fail(reason);
-  if (std::exchange(retry_pending_, true)) return;
-  ++attempts_;
-  self_->delayed_send(self_, retry_pause, retry_tick{});
+  if (reason != errc::store_unavailable) return fail(reason);
+  care_later();
 }
 
-void manager_state::on_retry() {
-  retry_pending_ = false;
+void manager_state::care_later() {
+  if (!std::exchange(care_pending_, true)) self_->delayed_send(self_, care_pause, care_tick{});
+}
+
+void manager_state::on_care() {
+  care_pending_ = false;
+  const auto time = self_->clock().now();
+  write_failed_ = note_failed_ = false;
   flush();
-  for (auto& to : attachments_)
-    catch_up(to);
+  take_note_back();
+  catch_up_all();
+  std::erase_if(dropped_, [&](const auto& known) { return time - known.second >= drop_pause; });
+  if (!run_) return;
+  if (!in_flight_.empty() && time - appended_ >= store_patience) {
+    stuck_ = true;
+    go_ahead();
+  }
+  mind_solitude(time);
+  care_later();
+}
+
+// A disconnect is no cancel, but an answer that nobody will come back for costs somebody money.
+void manager_state::mind_solitude(steady_time time) {
+  const bool is_alone = std::none_of(attachments_.begin(), attachments_.end(), [](const auto& to) { return to.open; });
+  if (!is_alone || run_->ending) {
+    run_->alone_since.reset();
+  } else if (!run_->alone_since) {
+    run_->alone_since = time;
+  } else if (time - *run_->alone_since >= services_->run_detached_max && run_->actor) {
+    run_->alone_since.reset();
+    log::info(
+        "a run without connections is cancelled",
+        {{"run_id", to_string(run_->id)}, {"user_id", identity_.user.value}, {"thread_id", identity_.thread.value}});
+    self_->send(run_->actor, cancel{});
+  }
 }
 
 // What is in flight is in the log: everybody may see it.
 void manager_state::publish() {
   const auto events = std::exchange(in_flight_, {});
+  const auto shown_before = std::min(ahead_.size(), events.size());
+  for (std::size_t index = 0; index < shown_before; ++index)
+    ahead_bytes_ -= ahead_[index]->size();
+  ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(shown_before));
   committed_ = events.back().seq;
-  attempts_ = 0;
+  stuck_ = false;
+  take_note_back();
   for (const auto& event : events) {
     if (attachments_.empty())
       window_.reset(event.seq + 1);
@@ -250,8 +311,7 @@ void manager_state::publish() {
       window_.push(event.seq, std::make_shared<const std::string>(wire::event(identity_.thread, epoch_, event)));
     fold(run_->progress, event.body);
   }
-  for (auto& to : attachments_)
-    catch_up(to);
+  catch_up_all();
   if (ends_run(events.back().body)) {
     self_->send(owner_, run_ended{identity_.manager, run_->id, outcome_of(events.back().body), run_->first_event});
     run_.reset();
@@ -259,7 +319,8 @@ void manager_state::publish() {
     window_.reset(committed_ + 1);
     end_if_done();
   } else {
-    if (run_->actor) self_->send(run_->actor, events_committed{static_cast<std::uint32_t>(events.size())});
+    const auto fresh = static_cast<std::uint32_t>(events.size() - shown_before);
+    if (run_->actor && fresh > 0) self_->send(run_->actor, events_committed{fresh});
     flush();
   }
 }
@@ -330,12 +391,13 @@ manager_private::behavior_type manager(manager_pointer self, user_actor owner, m
       [](const send_message& command) { current().state.on_send_message(command); },
       [](const cancel_run& command) { current().state.on_cancel_run(command); },
       [](const acknowledge& report) { current().state.on_acknowledge(report); },
+      [](const frames_written& report) { current().state.on_frames_written(report); },
       [](const read_history& command) { current().state.on_read_history(command); },
       [](const run_produced& report) { current().state.on_run_produced(report); },
       [](const probe& question) { current().state.on_probe(question); },
       [](const retire&) { current().state.on_retire(); },
       [](const get_vitals&) { return current().vitals(); },
-      [](const retry_tick&) { current().state.on_retry(); },
+      [](const care_tick&) { current().state.on_care(); },
   };
   return shared;
 }

@@ -3,12 +3,14 @@
 /// The manager: the live half of one thread. It owns the attachments, the position in the log and the run, answers its
 /// clients itself, and commits every event before anybody sees it.
 ///
-/// One class, two files: `manager.cpp` (messages, events, the end) and `manager_attachments.cpp` (who has it open).
+/// One class, three files: `manager.cpp` (messages, events, the end), `manager_attachments.cpp` (who has it open) and
+/// `manager_delivery.cpp` (how events reach each of them, at its pace, and all of them while the store fails).
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/actor_base.hpp"
@@ -22,6 +24,11 @@ struct manager_services {
   store_actor store;
   store_reader_actor reader;
   agents_actor agents;
+  /// Bytes on their way to one connection; what is beyond them waits in the log until the connection has read. Of a
+  /// session's queue, so small a part that a connection may have all of its user's threads open.
+  std::size_t delivery_bytes_max = 16 * 1024;
+  /// How long a run goes on without a connection; then it is cancelled.
+  std::chrono::milliseconds run_detached_max{600'000};
 };
 
 /// Whose manager it is.
@@ -38,14 +45,18 @@ using manager_pointer = actor_pointer<manager_state, manager_private>;
 struct attachment {
   connection_id connection;
   session_link link;
-  sequence position = 0;     ///< the last event that was sent to it
-  sequence acknowledged = 0; ///< the last one it said it has
-  std::uint64_t turn = 0;    ///< raised by every open: what was read for an older one is void
-  std::uint32_t asked = 0;   ///< frames that are not answered yet
-  bool open = false;         ///< has been answered an open
-  bool waiting = false;      ///< something is being read for it; live events are left to the log meanwhile
-  bool leaving = false;      ///< detached; kept until its last frame is answered
-  steady_time changed = {};  ///< since when it waits or leaves
+  sequence position = 0;       ///< the last event that was sent to it
+  sequence acknowledged = 0;   ///< the last one it said it has
+  std::uint64_t turn = 0;      ///< raised by every open: what was read for an older one is void
+  std::uint32_t asked = 0;     ///< frames that are not answered yet
+  bool open = false;           ///< has been answered an open
+  bool waiting = false;        ///< something is being read for it; live events are left to the log meanwhile
+  bool leaving = false;        ///< detached; kept until its last frame is answered
+  bool slow = false;           ///< took so long over what it had that it gets what it missed from the log, joined
+  std::uint32_t unread = 0;    ///< bytes that were sent to it and not taken by its kernel
+  std::uint32_t unmarked = 0;  ///< of these, the ones behind the last mark
+  steady_time full_since = {}; ///< since when it can take no more, if it cannot
+  steady_time changed = {};    ///< since when it waits or leaves
   std::unique_ptr<wire_greeting> greeting = {}; ///< of a socket that was opened for this thread: goes with the answer
 };
 
@@ -68,16 +79,30 @@ struct live_run {
   std::optional<std::chrono::microseconds> first_event = {}; ///< from the agent, after that
   steady_time heard;                                         ///< its last event
   bool ending = false;                                       ///< its ending is on its way to the log
-  std::optional<std::string> client_message_id;              ///< what the client called the message it answers
+  std::optional<steady_time> alone_since = {}; ///< nobody has the thread open since then, as far as looked
 };
 
 class manager_state {
 public:
   static inline const char* name = "manager";
 
-  /// How long a run's events wait for a store that cannot write: so often, so far apart. Then the manager gives up.
-  static constexpr std::uint32_t attempts_max = 40;
-  static constexpr std::chrono::milliseconds retry_pause{250};
+  /// Between two looks at a run, and at a store that could not write or read.
+  static constexpr std::chrono::milliseconds care_pause{1000};
+
+  /// How long the store may take to write before events go ahead of the log.
+  static constexpr std::chrono::milliseconds store_patience{1000};
+
+  /// Bytes of frames that are shown ahead of the log; then the run waits.
+  static constexpr std::size_t ahead_bytes_max = 1024 * 1024;
+
+  /// Who takes nothing for so long is slow.
+  static constexpr std::chrono::milliseconds slow_after{100};
+
+  /// Events that a connection may be behind; then it gets a snapshot, for which it has to open the thread again.
+  static constexpr sequence lag_max = 16'384;
+
+  /// A connection that falls so far behind twice within this time is closed.
+  static constexpr std::chrono::seconds drop_pause{60};
 
   ~manager_state();
 
@@ -89,12 +114,13 @@ public:
   void on_send_message(const send_message& command);
   void on_cancel_run(const cancel_run& command);
   void on_acknowledge(const acknowledge& report);
+  void on_frames_written(const frames_written& report);
   void on_read_history(const read_history& command);
   void on_run_produced(const run_produced& report);
   void on_run_down(const caf::down_msg& report);
   void on_probe(const probe& question);
   void on_retire();
-  void on_retry();
+  void on_care();
 
 private:
   // Answers, by the connection that asked, if it is still attached.
@@ -112,7 +138,20 @@ private:
   void greet(const request_origin& origin, std::uint64_t turn, sequence position, const std::string& opened,
              resume_result result);
   void refuse_open(const request_origin& origin, std::uint64_t turn, const caf::error& reason);
+
+  // Delivery: each connection gets events as fast as it reads.
+  void deliver(attachment& to, frame text);
+  bool has_room(const attachment& to) const { return to.unread < services_->delivery_bytes_max; }
   void catch_up(attachment& to);
+  void catch_up_all();
+  bool stands_still(const attachment& to) const;
+  void forget_left();
+  void read_page(attachment& to);
+  void drop(attachment& slow);
+  void go_ahead();
+  void show_ahead();
+  void take_note_back();
+  sequence shown() const { return committed_ + ahead_.size(); }
 
   // A message: which agent, was it sent before, onto the disk, answered, run.
   void accept(const send_message& command);
@@ -125,9 +164,13 @@ private:
 
   // Events: numbered, committed, sent.
   void produce(event_body body);
+  std::optional<message_completed> unfinished() const;
+  const thread_event& pending(std::size_t index) const;
   void flush();
   void publish();
   void put_off(const caf::error& reason);
+  void care_later();
+  void mind_solitude(steady_time time);
   void end_if_done();
   void fail(const caf::error& reason);
 
@@ -141,12 +184,20 @@ private:
   gangway::epoch epoch_;
   sequence committed_ = 0; ///< the log's last event
   std::vector<thread_event> produced_;
-  std::vector<thread_event> in_flight_;
-  std::uint32_t attempts_ = 0; ///< to write, since the last one that went well
-  bool retry_pending_ = false;
+  std::vector<thread_event> in_flight_; ///< of an append that is not answered; those before `produced_`
+  steady_time appended_;                ///< when that was asked
+  std::vector<frame> ahead_;            ///< what was shown of these two, their first events
+  std::size_t ahead_bytes_ = 0;
+  bool write_failed_ = false; ///< the next append waits for the next look
+  bool stuck_ = false;        ///< what is produced goes ahead of the log
+  bool is_noted_ = false;     ///< beside the database, that events are shown ahead of it
+  bool noting_ = false;       ///< the note is being made, or taken back
+  bool note_failed_ = false;  ///< the next attempt waits for the next look
+  bool care_pending_ = false;
 
   event_window window_;
   std::vector<attachment> attachments_;
+  std::vector<std::pair<connection_id, steady_time>> dropped_; ///< lately, for their slowness
   std::unique_ptr<pending_message> accepting_; ///< one at a time; from the first question to the disk's answer
   std::unique_ptr<live_run> run_;
   bool retiring_ = false;

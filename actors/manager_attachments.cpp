@@ -1,7 +1,6 @@
 /// The manager's attachments: who has the thread open, how far each has come, and what each is answered.
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "actors/errors.hpp"
@@ -56,12 +55,13 @@ void manager_state::on_attach(const attach& order) {
     to = &attachments_.emplace_back(attachment{.connection = order.origin.connection, .link = order.link});
   ++to->asked;
   to->leaving = false;
+  to->slow = false;
   to->waiting = true;
   to->changed = self_->clock().now();
   if (order.greeting) to->greeting = std::make_unique<wire_greeting>(*order.greeting);
   const auto turn = ++to->turn;
   const auto& position = order.position;
-  if (position && position->epoch == epoch_ && position->after <= committed_)
+  if (position && position->epoch == epoch_ && position->after <= shown())
     resume(order.origin, turn, position->after);
   else
     send_snapshot(order.origin, turn, position ? resume_result::snapshot : resume_result::new_);
@@ -74,12 +74,18 @@ void manager_state::on_detach(const detach& order) {
   from->leaving = true;
   from->open = false;
   from->changed = self_->clock().now();
-  if (from->asked == 0)
-    std::erase_if(attachments_, [&](const attachment& known) { return known.connection == order.connection; });
+  forget_left();
 }
 
+// What everybody has need not be kept.
 void manager_state::on_acknowledge(const acknowledge& report) {
-  if (auto* from = find(report.connection)) from->acknowledged = std::min(report.seq, from->position);
+  auto* from = find(report.connection);
+  if (from == nullptr) return;
+  from->acknowledged = std::max(from->acknowledged, std::min(report.seq, from->position));
+  auto behind = committed_;
+  for (const auto& to : attachments_)
+    behind = std::min(behind, to.acknowledged);
+  window_.forget(behind);
 }
 
 // Returns the attachment that was opened in that turn, or nothing; then the open has been answered.
@@ -92,8 +98,7 @@ attachment* manager_state::find_turn(const request_origin& origin, std::uint64_t
 
 void manager_state::resume(const request_origin& origin, std::uint64_t turn, sequence after) {
   if (window_.covers(after)) {
-    greet(origin, turn, after, wire::opened(identity_.thread, identity_.manager, epoch_, committed_),
-          resume_result::tail);
+    greet(origin, turn, after, wire::opened(identity_.thread, identity_.manager, epoch_, shown()), resume_result::tail);
     return;
   }
   const auto last = committed_;
@@ -104,11 +109,14 @@ void manager_state::resume(const request_origin& origin, std::uint64_t turn, seq
             auto* to = find_turn(origin, turn);
             if (to == nullptr) return;
             to->open = true;
-            const auto opened = wire::opened(identity_.thread, identity_.manager, epoch_, last);
-            send_opened(*to, origin, opened);
-            for (const auto& event : read.events)
-              to->link.send(wire::event(identity_.thread, epoch_, event));
-            to->position = last;
+            to->position = after;
+            send_opened(*to, origin, wire::opened(identity_.thread, identity_.manager, epoch_, shown()));
+            // What it does not take at once it gets from the log again, as everybody does who is behind.
+            for (const auto& event : read.events) {
+              if (!has_room(*to)) break;
+              deliver(*to, std::make_shared<const std::string>(wire::event(identity_.thread, epoch_, event)));
+              to->position = event.seq;
+            }
             to->waiting = false;
             catch_up(*to);
             finish(origin, resume_result::tail);
@@ -160,38 +168,6 @@ void manager_state::refuse_open(const request_origin& origin, std::uint64_t turn
   to->waiting = false;
   if (to->open) catch_up(*to);
   refuse(origin, to_command_error(reason));
-}
-
-void manager_state::catch_up(attachment& to) {
-  if (!to.open || to.leaving || to.waiting || to.position >= committed_) return;
-  if (window_.covers(to.position)) {
-    while (to.position < committed_)
-      to.link.send(window_.at(++to.position));
-    return;
-  }
-  // Page by page: what is behind the window is bounded in number, and each page is behind the one before.
-  to.waiting = true;
-  to.changed = self_->clock().now();
-  read_log page{log_, to.position, std::min(committed_, to.position + event_window::frames_max)};
-  page.bytes_max = std::numeric_limits<std::size_t>::max();
-  const auto turn = to.turn;
-  self_->request(services_->reader, caf::infinite, page)
-      .then(
-          [this, turn, connection = to.connection](const log_read& read) {
-            auto* known = find(connection);
-            if (known == nullptr || known->turn != turn) return;
-            if (!read.complete) return fail(errc::sequence_gap);
-            for (const auto& event : read.events) {
-              known->link.send(wire::event(identity_.thread, epoch_, event));
-              known->position = event.seq;
-            }
-            known->waiting = false;
-            catch_up(*known);
-          },
-          [this, turn, connection = to.connection](caf::error& reason) {
-            if (auto* known = find(connection); known != nullptr && known->turn == turn) known->waiting = false;
-            put_off(reason);
-          });
 }
 
 void manager_state::on_read_history(const read_history& command) {

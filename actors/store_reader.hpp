@@ -18,7 +18,7 @@ class store_reader_state {
 public:
   static inline const char* name = "store_reader";
 
-  void start(std::unique_ptr<log_reader> reader);
+  void start(std::unique_ptr<log_reader> reader, store_actor writer);
 
   caf::expected<log_read> on_read_log(const read_log& question);
   caf::expected<messages_page> on_get_messages(const get_messages& question);
@@ -26,12 +26,19 @@ public:
   caf::expected<message_found> on_find_message(const find_message& question);
   caf::expected<messages_page> on_search_messages(const search_messages& question);
   caf::expected<decisions_page> on_get_decisions(const get_decisions& question);
+  caf::expected<ahead_noted> on_note_ahead(const note_ahead& order);
 
 private:
+  template <class Work>
+  auto ask(Work&& work) -> caf::expected<decltype(work())>;
+
   std::unique_ptr<log_reader> reader_;
+  store_actor writer_;
 };
 
-/// Returns the behaviour of a reader. What the engine cannot read now is answered `store_unavailable`.
-store_reader_actor::behavior_type store_reader(store_reader_pointer self, std::unique_ptr<log_reader> reader);
+/// Returns the behaviour of a reader. What the engine cannot read now is answered `store_unavailable`; if what it read
+/// looks damaged, the writer, if there is one, is told to see for itself.
+store_reader_actor::behavior_type store_reader(store_reader_pointer self, std::unique_ptr<log_reader> reader,
+                                               store_actor writer);
 
 } // namespace gangway

@@ -40,18 +40,19 @@ void supervisor_state::start(supervisor_pointer self, tree_config config) {
   give_up_ = std::move(config.give_up);
   inspector_ = config.inspector;
   if (config.own_threads) {
-    store_ = self->spawn<caf::detached>(store, std::move(config.writer), inspector_);
-    reader_ = self->spawn<caf::detached>(store_reader, std::move(config.reader));
+    store_ = self->spawn<caf::detached>(store, std::move(config.writer), inspector_, config.history);
+    reader_ = self->spawn<caf::detached>(store_reader, std::move(config.reader), store_);
   } else {
-    store_ = self->spawn(store, std::move(config.writer), inspector_);
-    reader_ = self->spawn(store_reader, std::move(config.reader));
+    store_ = self->spawn(store, std::move(config.writer), inspector_, config.history);
+    reader_ = self->spawn(store_reader, std::move(config.reader), store_);
   }
   agents_ = self->spawn(agents, std::move(config.agents));
   auto services = std::make_shared<user_services>();
   services->rules = config.users;
   services->store = store_;
   services->reader = reader_;
-  services->managers = std::make_shared<const manager_services>(manager_services{store_, reader_, agents_});
+  services->managers = std::make_shared<const manager_services>(
+      manager_services{store_, reader_, agents_, config.delivery_bytes_max, config.run_detached_max});
   services->spawn_manager = [managers = services->managers](caf::local_actor* parent, user_actor owner,
                                                             manager_identity identity) -> manager_actor {
     return parent->spawn<caf::lazy_init>(manager, std::move(owner), std::move(identity), managers);

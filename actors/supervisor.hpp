@@ -22,8 +22,11 @@ struct tree_config {
   std::vector<caf::execution_unit*> homes; ///< the event loops: a directory for each; none: one, anywhere
   std::unique_ptr<log_writer> writer;
   std::unique_ptr<log_reader> reader;
+  std::optional<history_rules> history; ///< none: nothing of the past goes
   std::vector<agent_spec> agents;
-  std::array<user_rules, tiers> users; ///< in the order of `tier`
+  std::size_t delivery_bytes_max = 16 * 1024;          ///< of `manager_services`
+  std::chrono::milliseconds run_detached_max{600'000}; ///< of `manager_services`
+  std::array<user_rules, tiers> users;                 ///< in the order of `tier`
   pressure_rules pressure;
   /// Returns what the node uses now, quickly: it is called every second, on a loop. Null: the node has no limits.
   std::function<node_reading()> read_node;

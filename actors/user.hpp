@@ -205,6 +205,8 @@ public:
   void on_manager_opened(const manager_opened& report);
   void on_manager_failed(const manager_failed& report);
   void on_frame_handled(const frame_handled& report);
+  void on_attachment_dropped(const attachment_dropped& report);
+  released on_release(const release& order);
   void on_run_started(const run_started& report);
   void on_run_ended(const run_ended& report);
   void on_manager_down(const caf::down_msg& report);

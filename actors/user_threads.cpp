@@ -16,6 +16,7 @@ const command_error not_open{error_code::not_open, "this connection has not open
 const command_error was_evicted{
     error_code::not_open, "the thread was evicted to make room for another; open it again", {}, {}};
 const command_error closed_before{error_code::not_open, "the thread was closed before it was open", {}, {}};
+const command_error closed_meanwhile{error_code::not_open, "the thread was closed meanwhile; open it again", {}, {}};
 const command_error did_not_end{
     error_code::internal, "the thread's manager did not answer and was given up; open the thread again", {}, {}};
 
@@ -269,6 +270,19 @@ void user_state::on_frame_handled(const frame_handled& report) {
   }
 }
 
+// Whoever reads too slowly to follow opens the thread again, or has done so already.
+void user_state::on_attachment_dropped(const attachment_dropped& report) {
+  auto* which = heard(report.manager);
+  auto* used = which == nullptr ? nullptr : find_seat(*which, report.connection);
+  if (used == nullptr) return;
+  used->open = false;
+  if (auto* to = find(report.connection)) to->link.send(wire::thread_detached(which->thread, "slow_consumer"));
+  if (!has_nothing_under_way(*which, report.connection)) return;
+  note_left(*which, report.connection);
+  std::erase_if(which->seats, [&](const seat& known) { return known.connection == report.connection; });
+  linger_if_unused(*which);
+}
+
 void user_state::on_run_started(const run_started& report) {
   auto* which = heard(report.manager);
   if (which == nullptr) return;
@@ -312,6 +326,27 @@ void user_state::give_up(slot& which, const command_error& error) {
   retire_manager(which);
 }
 
+// What is erased must not be written again: whoever has it open is told to open it anew, and finds it empty.
+released user_state::on_release(const release& order) {
+  const command_error erased{error_code::not_found, "the thread was erased", {}, {}};
+  const auto before = slots_used();
+  const auto concerns = [&](const thread_id& thread) { return !order.thread || thread == *order.thread; };
+  for (auto& which : slots_)
+    if (which.in_use() && concerns(which.thread)) give_up(which, erased);
+  std::erase_if(tombstones_, [&](const tombstone& one) { return concerns(one.thread); });
+  const auto freed = before - slots_used();
+  if (!order.thread) {
+    line_.clear();
+    while (!connections_.empty()) {
+      const auto gone = connections_.back().connection;
+      connections_.back().link.close({close_code::state_lost, "the user's data was erased", {}});
+      on_session_closed({gone});
+    }
+  }
+  serve_line();
+  return {freed};
+}
+
 void user_state::on_manager_down(const caf::down_msg& report) {
   auto which = std::find_if(slots_.begin(), slots_.end(),
                             [&](const slot& known) { return known.actor.address() == report.source; });
@@ -323,7 +358,7 @@ void user_state::on_manager_down(const caf::down_msg& report) {
       record.evictions.back().connections.push_back(used.connection);
     keep(std::move(record));
   }
-  detach_all(*which, to_command_error(report.reason));
+  detach_all(*which, report.reason == caf::exit_reason::normal ? closed_meanwhile : to_command_error(report.reason));
   count_run(*which, run_outcome::interrupted, {});
   slots_.erase(which);
   report_count();
@@ -354,7 +389,8 @@ void user_state::retire_manager(slot& which) {
   if (!which.in_use()) return;
   which.phase = manager_phase::retiring;
   report_count();
-  self_->send(which.actor, retire{});
+  // Before whatever waits there: nobody is answered or sent anything by a manager that it was told is gone.
+  self_->send<caf::message_priority::high>(which.actor, retire{});
   self_->delayed_send(self_, rules().retire_timeout, retire_deadline_tick{which.manager});
 }
 

@@ -102,6 +102,24 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit({.key = "store.path", .says = "The database's file; its folder must exist. Use a local disk."},
         values.store.path);
 
+  visit.section("history", "What of the log is kept. Whoever asks for what is gone gets a snapshot.");
+  visit(
+      {.key = "history.run_ttl",
+       .says = "How long a run's events stay whole after its end; then the deltas of its messages go, not their text.",
+       .least = 0,
+       .most = 365 * day},
+      values.history.run_ttl);
+  visit({.key = "history.age_max",
+         .says = "How long a run is kept after its end, with its messages; 0s: for ever.",
+         .least = 0,
+         .most = 10 * 365 * day},
+        values.history.age_max);
+  visit({.key = "history.thread_bytes_max",
+         .says = "What a thread's events may take; beyond it its oldest runs go. 0: any.",
+         .least = 0,
+         .most = 16 * tebibyte},
+        values.history.thread_bytes_max);
+
   visit.section("limits", "What one user may have, and all of them together.");
   visit({.key = "limits.managers_per_user",
          .says = "Threads that one user may have open at a time.",
@@ -240,6 +258,11 @@ void visit_settings(Settings& values, Visitor&& visit) {
         values.run.stall_after);
   visit({.key = "run.total_max", .says = "Nor does one that goes on for this long.", .least = soon, .most = day},
         values.run.total_max);
+  visit({.key = "run.detached_max",
+         .says = "How long a run goes on while nobody has its thread open; then it is cancelled.",
+         .least = soon,
+         .most = day},
+        values.run.detached_max);
 
   visit.section("heartbeat", "How dead connections are found.");
   visit({.key = "heartbeat.interval", .says = "How often a connection is pinged.", .least = soon, .most = hour},

@@ -61,6 +61,12 @@ struct settings {
   } store;
 
   struct {
+    duration run_ttl{3'600'000};
+    duration age_max{0};           ///< 0: for ever
+    byte_size thread_bytes_max{0}; ///< 0: any
+  } history;
+
+  struct {
     std::uint32_t managers_per_user = 20;
     std::uint32_t connections_per_user = 64;
     std::uint32_t connections = 0; ///< of the whole server; 0: as many as there are file descriptors
@@ -111,6 +117,7 @@ struct settings {
   struct {
     duration stall_after{120'000};
     duration total_max{1'800'000};
+    duration detached_max{600'000};
   } run;
 
   struct {

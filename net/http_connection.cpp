@@ -181,12 +181,16 @@ private:
     if (!path.starts_with("/api/v1/") && path != "/metrics" && path != "/console" && !path.starts_with("/console/"))
       return answer(not_found());
     const bool takes_orders = path.starts_with("/api/v1/");
-    const bool is_order = takes_orders && request_.method() == http::verb::post;
+    const bool is_order = takes_orders && is_order_method();
     if (!is_order && request_.method() != http::verb::get && !is_head_)
-      return answer(wrong_method(takes_orders ? "GET, HEAD, POST" : "GET, HEAD"));
-    if (is_order && !is_json(request_))
+      return answer(wrong_method(takes_orders ? "GET, HEAD, POST, DELETE" : "GET, HEAD"));
+    if (request_.method() == http::verb::post && !is_json(request_))
       return answer(http_error(415, "bad_request", "the body must be JSON: Content-Type: application/json"));
     ask_inspector(path, query_of(url));
+  }
+
+  bool is_order_method() const {
+    return request_.method() == http::verb::post || request_.method() == http::verb::delete_;
   }
 
   // -- who may -------------------------------------------------------------------------------------
@@ -288,7 +292,7 @@ private:
   // A HEAD is asked as the GET that it stands for.
   void ask_inspector(std::string path, http_query query) {
     const auto& http = home_.rules.http;
-    const bool is_order = request_.method() == http::verb::post;
+    const bool is_order = is_order_method();
     pending_ = std::make_shared<inspector_reply>(home_.loops, home_.index, weak_from_this());
     inspector_deadline_.expires_after(is_order ? http.order_timeout : http.inspector_timeout);
     inspector_deadline_.async_wait([self = shared_from_this(), asked = pending_.get()](socket_error error) {
@@ -298,7 +302,8 @@ private:
     });
     stream_.expires_never();
     caf::anon_send(home_.rules.behind.inspector,
-                   answer_request{is_order ? "POST" : "GET", std::move(path), std::move(query), reply_link{pending_},
+                   answer_request{is_order ? std::string{request_.method_string()} : "GET", std::move(path),
+                                  std::move(query), reply_link{pending_},
                                   is_order ? std::move(request_.body()) : std::string{}});
   }
 

@@ -85,6 +85,14 @@ void session::send(frame text) {
   });
 }
 
+void session::mark(caf::weak_actor_ptr whom, std::uint32_t bytes) {
+  on_loop([whom = std::move(whom), bytes](session& self) mutable {
+    if (self.phase_ >= phase::closing) return;
+    self.marks_.push_back({std::move(whom), bytes, self.frames_queued_});
+    self.report_marks();
+  });
+}
+
 void session::reply(std::int64_t request, frame text) {
   on_loop([request, text = std::move(text)](session& self) mutable {
     if (self.phase_ < phase::closing && self.requests_.settle(request)) self.queue(std::move(text));
@@ -260,6 +268,7 @@ void session::queue(frame text) {
   if (waiting_bytes > 0 && waiting_bytes + bytes > rules().queue_bytes_max) return close_slow();
   if (queued_bytes_ == 0) moved_at_ = std::chrono::steady_clock::now();
   queued_bytes_ += bytes;
+  ++frames_queued_;
   waiting_.push_back(std::move(text));
   write_next();
 }
@@ -286,12 +295,22 @@ void session::write_next() {
 
 void session::on_written() {
   queued_bytes_ -= std::exchange(writing_bytes_, 0);
+  ++frames_written_;
+  if (!marks_.empty()) report_marks();
   write_next();
   if (queued_bytes_ > pause_bytes) return;
   excused_ = false;
   if (!std::exchange(paused_, false) || phase_ >= phase::closing) return;
   if (phase_ == phase::admitted) disarm();
   read_next();
+}
+
+void session::report_marks() {
+  std::size_t reached = 0;
+  for (; reached < marks_.size() && marks_[reached].frames - frames_written_ == 0; ++reached)
+    if (const auto whom = caf::actor_cast<manager_actor>(marks_[reached].whom))
+      caf::anon_send(whom, frames_written{id_, marks_[reached].bytes});
+  marks_.erase(marks_.begin(), marks_.begin() + static_cast<std::ptrdiff_t>(reached));
 }
 
 link_observation session::observe(std::uint64_t nonce) {
@@ -307,8 +326,10 @@ link_observation session::observe(std::uint64_t nonce) {
   const auto frames = waiting_.size() - head_ + (writing_bytes_ > 0 ? 1 : 0);
   link_observation result;
   result.nonce = nonce;
-  result.queued_bytes = queued_bytes_ - frames * frame_overhead;
-  if (frames > 0) result.stalled_for = std::chrono::duration_cast<std::chrono::milliseconds>(now - moved_at_);
+  // Our ping is behind what the kernel keeps for a slow reader, too.
+  result.queued_bytes = frames > 0 ? queued_bytes_ - frames * frame_overhead : seen.unsent_bytes;
+  if (result.queued_bytes > 0)
+    result.stalled_for = std::chrono::duration_cast<std::chrono::milliseconds>(now - moved_at_);
   result.unacknowledged = seen.unacknowledged;
   result.retransmissions = seen.retransmissions;
   if (seen.unacknowledged > 0)

@@ -79,6 +79,7 @@ public:
   session(session_home& home, newcomer& who);
 
   void send(frame text) override;
+  void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) override;
   void reply(std::int64_t request, frame text) override;
   void ping(std::uint64_t nonce) override;
   void admit(caf::strong_actor_ptr user) override;
@@ -120,6 +121,7 @@ private:
   void refuse(std::optional<std::int64_t> request, error_code code, std::string message);
   void queue(frame text);
   void write_next();
+  void report_marks();
   link_observation observe(std::uint64_t nonce);
 
   // what is read
@@ -148,6 +150,16 @@ private:
   std::size_t head_ = 0;
   std::size_t queued_bytes_ = 0; // waiting and being written
   std::size_t writing_bytes_ = 0;
+
+  /// Whom to tell when so many frames have been written, counted from the first.
+  struct mark_ahead {
+    caf::weak_actor_ptr whom;
+    std::uint32_t bytes = 0;
+    std::uint32_t frames = 0;
+  };
+  std::vector<mark_ahead> marks_;
+  std::uint32_t frames_queued_ = 0; // both come round; only their difference counts
+  std::uint32_t frames_written_ = 0;
 
   open_requests requests_;                   // that actors answer
   frame greeting_;                           // until the first command, which may be a `connect` that asks for it again

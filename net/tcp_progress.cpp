@@ -16,6 +16,7 @@ tcp_progress progress_of(int descriptor) noexcept {
           .retransmissions = info.tcpi_retransmits,
           .acknowledged_ago = std::chrono::milliseconds{info.tcpi_last_ack_recv},
           .sent_ago = std::chrono::milliseconds{info.tcpi_last_data_sent},
+          .unsent_bytes = info.tcpi_notsent_bytes,
           .acknowledged_bytes = info.tcpi_bytes_acked};
 }
 

@@ -11,6 +11,7 @@ struct tcp_progress {
   std::uint32_t retransmissions = 0;             ///< in a row, without an acknowledgement in between
   std::chrono::milliseconds acknowledged_ago{0}; ///< since the last acknowledgement, of whatever
   std::chrono::milliseconds sent_ago{0};         ///< since data was last sent
+  std::uint32_t unsent_bytes = 0;                ///< that it has taken and not sent, for want of room at the other end
   std::uint64_t acknowledged_bytes = 0;          ///< since the connection began
 };
 

@@ -23,6 +23,8 @@ using manager_actor = caf::typed_actor<
     caf::reacts_to<cancel_run>,
     // Notes how far a connection has come.
     caf::reacts_to<acknowledge>,
+    // Sends a connection more.
+    caf::reacts_to<frames_written>,
     // Answers with a page of messages.
     caf::reacts_to<read_history>,
     // Takes what the run produced.
@@ -35,8 +37,8 @@ using manager_actor = caf::typed_actor<
     caf::replies_to<get_vitals>::with<vitals>>;
 
 using manager_private = manager_actor::extend<
-    // Tries again what the store could not do.
-    caf::reacts_to<retry_tick>>;
+    // Looks after its run, tries again what the store could not do.
+    caf::reacts_to<care_tick>>;
 
 /// The supervisor of one user's managers; owns the slots and the connections.
 using user_actor = caf::typed_actor<
@@ -72,6 +74,8 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<manager_failed>,
     // A manager gives credit back.
     caf::reacts_to<frame_handled>,
+    // A manager forgot a slow connection.
+    caf::reacts_to<attachment_dropped>,
     // A manager's run began.
     caf::reacts_to<run_started>,
     // A manager's run ended.
@@ -80,6 +84,8 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<heartbeat>,
     // Frees managers, or says which it would.
     caf::replies_to<clean_up>::with<cleaned_up>,
+    // Gives up what is to be erased.
+    caf::replies_to<release>::with<released>,
     // Notes whether the node can bear a grace.
     caf::reacts_to<pressure_changed>,
     // Retires every manager, then ends.
@@ -164,6 +170,10 @@ using store_actor = caf::typed_actor<
     caf::replies_to<append_events>::with<events_appended>,
     // Keeps a decision.
     caf::reacts_to<record_decision>,
+    // Looks for damage.
+    caf::reacts_to<examine>,
+    // Erases a thread, or a user.
+    caf::replies_to<erase_history>::with<history_erased>,
     // Tells what it counted.
     caf::replies_to<get_store_measures>::with<store_measured>,
     // Writes what it has, then ends.
@@ -175,7 +185,9 @@ using store_private = store_actor::extend<
     // Commits the batch that has gathered.
     caf::reacts_to<commit_tick>,
     // Sees whether it can write again.
-    caf::reacts_to<retry_tick>>;
+    caf::reacts_to<retry_tick>,
+    // Tidies a piece of what is past.
+    caf::reacts_to<sweep_tick>>;
 
 /// The readers of the durable log: other connections to the same database, other threads.
 using store_reader_actor = caf::typed_actor<
@@ -191,6 +203,8 @@ using store_reader_actor = caf::typed_actor<
     caf::replies_to<search_messages>::with<messages_page>,
     // Finds decisions.
     caf::replies_to<get_decisions>::with<decisions_page>,
+    // Notes that events go ahead of the log.
+    caf::replies_to<note_ahead>::with<ahead_noted>,
     // Shows that it answers.
     caf::replies_to<get_vitals>::with<vitals>>;
 

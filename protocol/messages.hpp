@@ -20,6 +20,7 @@
 #include "protocol/message.hpp"
 #include "protocol/session_link.hpp"
 #include "protocol/store_messages.hpp"
+#include "protocol/tick_messages.hpp"
 #include "protocol/vocabulary.hpp"
 
 namespace gangway {
@@ -167,6 +168,13 @@ struct detach {
   GANGWAY_MESSAGE(detach);
 };
 
+/// Notifies a manager that the kernel has taken frames that it sent a connection: so many bytes, as it marked them.
+struct frames_written {
+  gangway::connection_id connection;
+  std::uint32_t bytes = 0;
+  GANGWAY_MESSAGE(frames_written);
+};
+
 /// Asks a manager to end; a run in flight is interrupted. The user insists when its deadline passes.
 struct retire {
   GANGWAY_MESSAGE(retire);
@@ -222,6 +230,13 @@ struct frame_handled {
   bool answered = true;                     ///< false: the manager does not know the connection, so the user answers
   std::optional<resume_result> opened = {}; ///< what the connection got, if it asked for the thread and has it now
   GANGWAY_MESSAGE(frame_handled);
+};
+
+/// Notifies a user that a manager forgot a connection that reads too slowly to follow the thread.
+struct attachment_dropped {
+  gangway::manager_id manager;
+  gangway::connection_id connection;
+  GANGWAY_MESSAGE(attachment_dropped);
 };
 
 /// Notifies a user that a manager's run began.
@@ -340,6 +355,19 @@ struct user_report {
   GANGWAY_MESSAGE(user_report);
 };
 
+/// Asks a user to give up the manager of a thread that is to be erased, or, without one, everything it has, its
+/// connections too.
+struct release {
+  std::optional<thread_id> thread;
+  GANGWAY_MESSAGE(release);
+};
+
+/// Answers `release`: how many managers were given up.
+struct released {
+  std::uint32_t managers = 0;
+  GANGWAY_MESSAGE(released);
+};
+
 /// Notifies a directory of how much one of its users has now.
 struct user_counted {
   std::uint32_t connections = 0;
@@ -411,74 +439,6 @@ struct answer_request {
 struct shut_down {
   std::chrono::milliseconds deadline{0};
   GANGWAY_MESSAGE(shut_down);
-};
-
-// -- actors' own timers --------------------------------------------------------------------------
-
-/// A user looks at its connections: pings those that are due, ends those that proved dead.
-struct roll_call_tick {
-  GANGWAY_MESSAGE(roll_call_tick);
-};
-
-/// A manager has been without connection and run since the detachment counted as `turn`.
-struct linger_tick {
-  gangway::manager_id manager;
-  std::uint64_t turn = 0;
-  GANGWAY_MESSAGE(linger_tick);
-};
-
-/// A manager should have ended by now.
-struct retire_deadline_tick {
-  gangway::manager_id manager;
-  GANGWAY_MESSAGE(retire_deadline_tick);
-};
-
-/// A cleanup takes its next level, unless it has ended since `turn` or is further already.
-struct escalate {
-  std::uint64_t turn = 0;
-  GANGWAY_MESSAGE(escalate);
-};
-
-/// A probe sends its second pings, or ends.
-struct probe_tick {
-  std::uint64_t turn = 0;
-  GANGWAY_MESSAGE(probe_tick);
-};
-
-/// Somebody's patience in the queue, or the grace, may be over.
-struct patience_tick {
-  GANGWAY_MESSAGE(patience_tick);
-};
-
-/// A user without connections and managers may be forgotten, if nothing happened since `turn`.
-struct forget_tick {
-  std::uint64_t turn = 0;
-  GANGWAY_MESSAGE(forget_tick);
-};
-
-/// The supervisor looks at the node's resources.
-struct pressure_tick {
-  GANGWAY_MESSAGE(pressure_tick);
-};
-
-/// The server should have ended by now.
-struct shutdown_deadline_tick {
-  GANGWAY_MESSAGE(shutdown_deadline_tick);
-};
-
-/// A manager tries again what the store could not do.
-struct retry_tick {
-  GANGWAY_MESSAGE(retry_tick);
-};
-
-/// The builtin agent takes its next step.
-struct step_tick {
-  GANGWAY_MESSAGE(step_tick);
-};
-
-/// The store writes what has gathered.
-struct commit_tick {
-  GANGWAY_MESSAGE(commit_tick);
 };
 
 } // namespace gangway

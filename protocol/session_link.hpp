@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <caf/actor_control_block.hpp>
+#include <caf/weak_intrusive_ptr.hpp>
 
 #include "protocol/errors.hpp"
 #include "protocol/link_observation.hpp"
@@ -25,6 +26,11 @@ public:
 
   /// Queues a text frame. If the queue holds more than `client.queue_bytes_max`, the session closes itself with 4008.
   virtual void send(frame text) = 0;
+
+  /// Tells `whom`, a `manager_actor`, by `frames_written` when the kernel has taken everything that was queued before:
+  /// so it sends no more than its client reads, and what its client does not read stays in the log. `bytes` is what it
+  /// wants to be told.
+  virtual void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) = 0;
 
   /// Queues the answer to a request of the client, unless it has been answered: what a manager does that was given up,
   /// and what its user says in its place, are on their way at the same time.
@@ -58,6 +64,10 @@ public:
 
   void reply(std::int64_t request, std::string text) const {
     if (auto port = port_.lock()) port->reply(request, std::make_shared<const std::string>(std::move(text)));
+  }
+
+  void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) const {
+    if (auto port = port_.lock()) port->mark(std::move(whom), bytes);
   }
 
   void ping(std::uint64_t nonce) const {

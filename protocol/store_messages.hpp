@@ -44,6 +44,7 @@ struct append_events {
   gangway::generation generation = 0;
   std::vector<thread_event> events;
   bool durable = false;
+  bool shown = false; ///< everything that was shown ahead of the log is in it with these: the note of that goes
   GANGWAY_MESSAGE(append_events);
 };
 
@@ -51,6 +52,40 @@ struct append_events {
 struct events_appended {
   sequence last = 0;
   GANGWAY_MESSAGE(events_appended);
+};
+
+/// Asks a reader, since the writer cannot work now, to note beside the database that events of a log are going to be
+/// shown before they are in it: if they never get there, the thread's next manager finds another epoch. Fails with
+/// `store_unavailable`; then nothing may be shown.
+struct note_ahead {
+  log_id log = 0;
+  GANGWAY_MESSAGE(note_ahead);
+};
+
+/// Answers `note_ahead`.
+struct ahead_noted {
+  GANGWAY_MESSAGE(ahead_noted);
+};
+
+/// Asks the store to see whether what is stored is damaged, as it looked to a reader. Not answered: until it knows
+/// better, it writes nothing.
+struct examine {
+  std::string reason;
+  GANGWAY_MESSAGE(examine);
+};
+
+/// Asks the store to erase a thread of a user, or all that it has of the user. Whoever has a log of it open is refused
+/// as stale from then on.
+struct erase_history {
+  user_id user;
+  std::optional<thread_id> thread;
+  GANGWAY_MESSAGE(erase_history);
+};
+
+/// Answers `erase_history`: how many threads there were.
+struct history_erased {
+  std::uint64_t threads = 0;
+  GANGWAY_MESSAGE(history_erased);
 };
 
 /// Asks whether a message of this client id is in the thread's log already.
@@ -83,7 +118,8 @@ struct read_log {
   GANGWAY_MESSAGE(read_log);
 };
 
-/// Answers `read_log`. Not complete: there are more than was allowed, or some are missing; `events` is empty.
+/// Answers `read_log`. Not complete: there are more than was allowed, or some are missing; `events` are those before,
+/// one at least unless it is missing.
 struct log_read {
   std::vector<thread_event> events;
   bool complete = true;

@@ -133,8 +133,8 @@ std::string status(const use& what);
 /// Returns the result of `token.refresh`; `expires_at` in UTC milliseconds.
 std::string refreshed(utc_time expires_at);
 
-/// Returns an `event` frame.
-std::string event(const thread_id& thread, const epoch& epoch, const thread_event& event);
+/// Returns an `event` frame. Not durable: it goes ahead of the log.
+std::string event(const thread_id& thread, const epoch& epoch, const thread_event& event, bool durable = true);
 
 /// Returns the `notice` that a thread lost its manager; the client opens it again.
 std::string thread_detached(const thread_id& thread, std::string_view reason);

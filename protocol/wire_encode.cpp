@@ -222,7 +222,7 @@ std::string status(const use& what) {
 
 std::string refreshed(utc_time expires_at) { return object{}.number("expires_at", milliseconds(expires_at)).take(); }
 
-std::string event(const thread_id& thread, const epoch& epoch, const thread_event& event) {
+std::string event(const thread_id& thread, const epoch& epoch, const thread_event& event, bool durable) {
   const auto body = std::visit(body_encoder{}, event.body);
   auto out = typed("event", 256 + body.size());
   out.text("thread_id", thread.value);
@@ -230,6 +230,7 @@ std::string event(const thread_id& thread, const epoch& epoch, const thread_even
   out.text("epoch", epoch).number("seq", event.seq);
   if (event.first_seq) out.number("first_seq", *event.first_seq);
   out.number("ts", milliseconds(event.time));
+  if (!durable) out.boolean("durable", false);
   return out.raw("event", body).take();
 }
 

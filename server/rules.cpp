@@ -51,6 +51,16 @@ std::array<user_rules, tiers> user_rules_of(const settings& values) {
   return result;
 }
 
+history_rules history_rules_of(const settings& values) {
+  const auto& history = values.history;
+  return {history.run_ttl, history.age_max, history.thread_bytes_max.bytes};
+}
+
+std::size_t delivery_bytes_max_of(const settings& values) noexcept {
+  constexpr std::uint64_t parts = 64;
+  return std::max<std::uint64_t>(1, values.client.queue_bytes_max.bytes / parts);
+}
+
 pressure_rules pressure_rules_of(const settings& values) {
   pressure_rules rules;
   rules.memory_high = values.node.memory_high.value;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "actors/policy/pressure.hpp"
+#include "actors/store/engine.hpp"
 #include "actors/user_rules.hpp"
 #include "config/settings.hpp"
 #include "protocol/vocabulary.hpp"
@@ -15,6 +16,13 @@ namespace gangway {
 /// Returns the rules of each tier's users, in the order of `tier`: what a tier does not set is as for everybody.
 /// @pre the settings are valid
 std::array<user_rules, tiers> user_rules_of(const settings& values);
+
+/// Returns what is kept of the past.
+history_rules history_rules_of(const settings& values);
+
+/// Returns how much may be on its way to a connection from one thread: so little of the session's queue that all of the
+/// threads that a user may have fit into it, each with what it was about to send.
+std::size_t delivery_bytes_max_of(const settings& values) noexcept;
 
 /// Returns from where on the node is short of something.
 /// @pre the settings are valid

@@ -193,7 +193,10 @@ int serve(const settings& values, bool development, const std::function<std::str
   for (std::size_t loop = 0; loop < loops.size(); ++loop)
     tree.homes.push_back(scheduler.unit(loop));
   tree.agents = std::move(agents);
+  tree.delivery_bytes_max = delivery_bytes_max_of(values);
+  tree.run_detached_max = values.run.detached_max;
   tree.users = user_rules_of(values);
+  tree.history = history_rules_of(values);
   tree.pressure = pressure_rules_of(values);
   tree.read_node = [&values, &loops, &front, connections_max] {
     return read_node(values, loops, front, connections_max);

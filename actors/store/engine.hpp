@@ -18,7 +18,11 @@ namespace gangway {
 /// Thrown by an engine that cannot do its work now: disk full, database locked, file unreadable.
 /// `what()` says it in the engine's words, without any content of messages.
 struct storage_error : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  /// `is_damage`: what is stored may not be trusted any more. A disk that fails for a moment looks the same.
+  explicit storage_error(const std::string& what, bool is_damage = false)
+      : std::runtime_error{what}, is_damage{is_damage} {}
+
+  bool is_damage;
 };
 
 /// Why an append was refused though the engine works.
@@ -56,15 +60,20 @@ public:
   /// Undoes the transaction, if there is one.
   virtual void roll_back() noexcept = 0;
 
-  /// Writes something that changes nothing, to see whether writing works. @pre in a transaction
+  /// Writes something that changes nothing, to see whether writing works, and that there is room for more than that.
+  /// @pre in a transaction
   virtual void touch() = 0;
 
+  /// Reads everything that is stored, as far as it takes to find damage. Throws a `storage_error` if there is any.
+  virtual void examine() = 0;
+
   /// Opens a thread for a new manager: makes it, raises its generation, ends its orphaned run by appending
-  /// `agent_failed {code: "interrupted"}`. @pre in a transaction
+  /// `agent_failed {code: "interrupted"}`, before that the message that it was saying, as far as it came. A thread of
+  /// which events were shown that are not in its log gets a new epoch. @pre in a transaction
   virtual log_opened open(const open_log& what) = 0;
 
   /// Appends all of the events, or refuses and changes nothing. A log that does not exist has no generation: stale.
-  /// @pre in a transaction
+  /// Whose events were shown before is, once this is committed, no longer noted for it. @pre in a transaction
   virtual std::variant<events_appended, append_refusal> append(const append_events& what) = 0;
 
   /// Keeps a decision, with whom it is about; one that is kept already stays as it was first. Then forgets what is
@@ -101,8 +110,7 @@ class log_reader {
 public:
   virtual ~log_reader() = default;
 
-  /// Returns the events, all that were asked for or none: not complete if they are more than allowed, or if the log
-  /// does not hold every one of them.
+  /// Returns the events, as many as are allowed: one at least, however big, but none behind one that is missing.
   virtual log_read read(const read_log& what) = 0;
 
   /// Returns the newest messages that fit, but one at least, however big.
@@ -121,6 +129,10 @@ public:
   /// Returns decisions that meet every condition of the question, the newest first, of one millisecond the one whose id
   /// was made last. The limit is 1 to `decisions_page_max`; what is beyond counts as the nearest of them.
   virtual decisions_page decisions(const get_decisions& what) = 0;
+
+  /// Notes, where a database that cannot write now is no hindrance, that events of a log are shown which are not in it.
+  /// A process that is killed leaves the note: the next `make_writer` and `open` find it, and change the epoch.
+  virtual void note_ahead(log_id log) = 0;
 };
 
 /// A database: makes its two halves.

@@ -12,12 +12,11 @@ namespace gangway::sqlite {
 
 namespace {
 
-// How long a lock of another process is waited for: longer than a checkpoint takes, shorter than anybody's patience.
-constexpr int busy_timeout_ms = 2000;
-
-[[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw storage_error{"database " + path + ": " + why};
+[[noreturn]] void refuse(const std::string& path, const std::string& why, bool is_damage = false) {
+  throw storage_error{"database " + path + ": " + why, is_damage};
 }
+
+bool is_damage(int code) noexcept { return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB; }
 
 // SQLite says "unable to open database file" to all of these. The file is made here, and only if there is none: to
 // open and close an existing one would drop the locks that this process's other connections hold (POSIX).
@@ -91,8 +90,10 @@ void connection::fail() const {
   try {
     throw;
   } catch (const SQLite::Exception& error) {
-    refuse(path_, std::string{advice(error.getErrorCode())} + " (SQLite error "
-                      + std::to_string(error.getExtendedErrorCode()) + ": " + error.what() + ")");
+    refuse(path_,
+           std::string{advice(error.getErrorCode())} + " (SQLite error " + std::to_string(error.getExtendedErrorCode())
+               + ": " + error.what() + ")",
+           is_damage(error.getErrorCode()));
   } catch (const std::exception&) {
     // Not its text: it may quote what was being stored.
     refuse(path_, "the event could not be turned into a row");

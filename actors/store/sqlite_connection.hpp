@@ -19,6 +19,9 @@
 
 namespace gangway::sqlite {
 
+/// How long a lock of another process is waited for: longer than a checkpoint takes, shorter than anybody's patience.
+inline constexpr int busy_timeout_ms = 2000;
+
 enum class access : std::uint8_t { read, write };
 
 /// A connection to a database file; used by one thread at a time.

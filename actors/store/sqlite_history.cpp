@@ -18,8 +18,7 @@ std::uint64_t size_of(const rows& row, int column) { return row.text(column).siz
 } // namespace
 
 history::history(connection& on)
-    : connection_{&on},
-      insert_run_{on, "INSERT OR IGNORE INTO finished_runs (log_id, last_seq, time) VALUES (?1, ?2, ?3)"},
+    : insert_run_{on, "INSERT OR IGNORE INTO finished_runs (log_id, last_seq, time) VALUES (?1, ?2, ?3)"},
       oldest_run_{on, "SELECT log_id, last_seq FROM finished_runs WHERE time < ?1 ORDER BY time LIMIT 1"},
       // The newest one stays, however big it is.
       run_of_big_thread_{on, "SELECT r.log_id, min(r.last_seq) FROM threads AS t"

@@ -23,7 +23,6 @@ private:
   bool compact(log_id log, sequence last);
   void erase(log_id log);
 
-  connection* connection_;
   statement insert_run_;
   statement oldest_run_;
   statement run_of_big_thread_;

@@ -29,6 +29,7 @@ message_record read_message(const rows& row) {
 
 reader::reader(const std::string& path)
     : connection_{path, access::read},
+      notes_{path},
       read_{connection_, "SELECT seq, run_id, body, first_seq FROM events WHERE log_id = ?1 AND seq > ?2 ORDER BY seq"},
       messages_{connection_, "SELECT message_id, role, text, content, seq, run_id, time FROM messages"
                              " WHERE log_id = ?1 AND seq < ?2 ORDER BY seq DESC"},
@@ -54,7 +55,6 @@ reader::reader(const std::string& path)
 
 log_read reader::read(const read_log& what) {
   return connection_.guarded([&] {
-    const log_read incomplete{{}, false};
     log_read result;
     std::size_t bytes = 0;
     auto reached = what.after;
@@ -64,7 +64,9 @@ log_read reader::read(const read_log& what) {
       const auto first = row.is_null(3) ? seq : row.number(3);
       const auto body = row.text(2);
       bytes += body.size();
-      if (first > reached + 1 || bytes > what.bytes_max || result.events.size() == what.events_max) return incomplete;
+      if (first > reached + 1 || result.events.size() == what.events_max
+          || (bytes > what.bytes_max && !result.events.empty()))
+        break;
       auto event = ag_ui::decode(seq, row.optional_id<run_id>(1), body);
       if (!event)
         throw storage_error{"database " + connection_.path() + ": event " + std::to_string(seq) + " of log "
@@ -74,7 +76,8 @@ log_read reader::read(const read_log& what) {
       result.events.push_back(*std::move(event));
       reached = seq;
     }
-    return reached >= what.last ? result : incomplete;
+    result.complete = reached >= what.last;
+    return result;
   });
 }
 
@@ -138,6 +141,8 @@ messages_page reader::search(const search_messages& what) {
     return result;
   });
 }
+
+void reader::note_ahead(log_id log) { notes_.note(log); }
 
 decisions_page reader::decisions(const get_decisions& what) {
   return connection_.guarded([&] {

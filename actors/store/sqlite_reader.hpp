@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/store/ahead_notes.hpp"
 #include "actors/store/sqlite_connection.hpp"
 
 namespace gangway::sqlite {
@@ -15,9 +16,11 @@ public:
   message_found find(const find_message& what) override;
   messages_page search(const search_messages& what) override;
   decisions_page decisions(const get_decisions& what) override;
+  void note_ahead(log_id log) override;
 
 private:
   connection connection_;
+  ahead_notes notes_;
   statement read_;
   statement messages_;
   statement threads_;

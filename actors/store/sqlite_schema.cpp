@@ -101,7 +101,9 @@ constexpr std::array migrations{
     ALTER TABLE threads ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
     UPDATE threads SET bytes = (SELECT coalesce(sum(length(CAST(body AS BLOB))), 0) FROM events
                                 WHERE events.log_id = threads.log_id);
-    CREATE INDEX threads_by_size ON threads (bytes);
+
+    -- Since which start of the machine the file is written: after another one, what was not on the disk is lost.
+    CREATE TABLE machine (boot_id TEXT NOT NULL);
 
     -- Where runs ended: what is compacted, and what is forgotten.
     CREATE TABLE finished_runs (
@@ -113,7 +115,12 @@ constexpr std::array migrations{
     CREATE INDEX finished_runs_by_time ON finished_runs (time);
     CREATE INDEX uncompacted_runs ON finished_runs (time) WHERE compacted = 0;
     INSERT INTO finished_runs (log_id, last_seq, time)
-      SELECT log_id, seq, time FROM events WHERE json_extract(body, '$.type') IN ('RUN_FINISHED', 'RUN_ERROR');
+      SELECT log_id, seq, time FROM events WHERE json_valid(body) AND json_extract(body, '$.type') IN ('RUN_FINISHED', 'RUN_ERROR');
+    -- For the release before, should it come back for a while: a run's ending is the last of what is written with it.
+    CREATE TRIGGER run_finished AFTER UPDATE OF open_run ON threads
+      WHEN old.open_run IS NOT NULL AND new.open_run IS NULL BEGIN
+      INSERT OR IGNORE INTO finished_runs (log_id, last_seq, time) VALUES (new.log_id, new.last_seq, new.updated_at);
+    END;
   )"},
 };
 
@@ -142,15 +149,6 @@ std::int64_t check_version(connection& on) {
   return version;
 }
 
-void check_pages(connection& on) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(on.path(), error);
-  if (error || size > checked_bytes_max) return;
-  SQLite::Statement check{on.database(), "PRAGMA quick_check(1)"};
-  if (!check.executeStep() || check.getColumn(0).getString() != "ok")
-    refuse(on, "is damaged; restore it from a backup, or move it away to start empty");
-}
-
 void migrate(connection& on) {
   on.database().exec("BEGIN IMMEDIATE");
   auto version = check_version(on);
@@ -170,6 +168,13 @@ void migrate(connection& on) {
 
 } // namespace
 
+void check_pages(connection& on) {
+  SQLite::Statement check{on.database(), "PRAGMA quick_check(1)"};
+  if (!check.executeStep() || check.getColumn(0).getString() != "ok")
+    throw storage_error{
+        "database " + on.path() + ": is damaged; restore it from a backup, or move it away to start empty", true};
+}
+
 void prepare_schema(connection& on) {
   on.guarded([&] {
     // First of all: a file that is not ours is not touched.
@@ -177,7 +182,9 @@ void prepare_schema(connection& on) {
     if (on.database().execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
       refuse(on, "its file system cannot hold a write-ahead log; put it on a local disk");
     migrate(on);
-    check_pages(on);
+    std::error_code error;
+    if (const auto size = std::filesystem::file_size(on.path(), error); !error && size <= checked_bytes_max)
+      check_pages(on);
   });
 }
 

@@ -4,10 +4,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <string_view>
 #include <utility>
 
+#include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "actors/store/sqlite_schema.hpp"
 #include "protocol/ag_ui.hpp"
@@ -42,6 +46,17 @@ connection open_for_writing(const std::string& path) {
   return result;
 }
 
+// What a busy server writes in a moment must fit, else it would fail again at once.
+void require_room(const std::string& path) {
+  const auto room = path + "-room";
+  const auto descriptor = ::open(room.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const auto error = descriptor < 0 ? errno : ::posix_fallocate(descriptor, 0, 1024 * 1024);
+  if (descriptor >= 0) ::close(descriptor);
+  ::unlink(room.c_str());
+  if (error != 0 && error != EOPNOTSUPP)
+    throw storage_error{"database " + path + ": no room beside it (" + std::strerror(error) + "); free some space"};
+}
+
 epoch make_epoch() {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::array<unsigned char, 8> random{};
@@ -58,6 +73,7 @@ epoch make_epoch() {
 writer::writer(const std::string& path)
     : lock_{path},
       connection_{open_for_writing(path)},
+      notes_{path},
       begin_{connection_, "BEGIN IMMEDIATE"},
       commit_{connection_, "COMMIT"},
       find_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at, bytes"
@@ -69,6 +85,8 @@ writer::writer(const std::string& path)
                      " VALUES (?1, ?2, 0, ?3, 0, ?4, ?4)"},
       update_thread_{connection_, "UPDATE threads SET generation = ?2, last_seq = ?3, title = ?4, open_run = ?5,"
                                   " updated_at = ?6, bytes = ?7 WHERE log_id = ?1"},
+      update_epoch_{connection_, "UPDATE threads SET epoch = ?2 WHERE log_id = ?1"},
+      last_events_{connection_, "SELECT seq, run_id, body FROM events WHERE log_id = ?1 ORDER BY seq DESC"},
       insert_event_{connection_, "INSERT INTO events (log_id, seq, run_id, time, version, generation, body)"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       insert_message_{connection_, "INSERT INTO messages (log_id, seq, message_id, role, run_id, time, text, content)"
@@ -85,9 +103,43 @@ writer::writer(const std::string& path)
       forget_oldest_{connection_, "DELETE FROM decisions WHERE rowid IN"
                                   " (SELECT rowid FROM decisions ORDER BY time, decision_id LIMIT ?1)"},
       count_decisions_{connection_, "SELECT count(*) FROM decisions"},
-      history_{connection_} {}
+      history_{connection_} {
+  forget_lost();
+}
 
 writer::~writer() { roll_back(); }
+
+// What was shown of a log and is not in it was lost with the last process, and what a machine that failed had not on
+// its disk yet was of runs that had not ended there: a message is synced before its run begins.
+void writer::forget_lost() {
+  begin(true);
+  connection_.guarded([&] {
+    auto lost = notes_.all();
+    std::string boot;
+    std::ifstream{"/proc/sys/kernel/random/boot_id"} >> boot;
+    SQLite::Statement known{connection_.database(), "SELECT boot_id FROM machine"};
+    if (known.executeStep() && known.getColumn(0).getString() != boot) {
+      SQLite::Statement open{connection_.database(), "SELECT log_id FROM threads WHERE open_run IS NOT NULL"};
+      while (open.executeStep())
+        lost.push_back(open.getColumn(0).getInt64());
+    }
+    known.reset();
+    connection_.database().exec("DELETE FROM machine");
+    SQLite::Statement insert{connection_.database(), "INSERT INTO machine VALUES (?1)"};
+    insert.bind(1, boot);
+    insert.exec();
+    for (const auto log : lost)
+      change_epoch(log);
+  });
+  commit();
+}
+
+epoch writer::change_epoch(log_id log) {
+  auto result = make_epoch();
+  update_epoch_.execute(log, result);
+  settled_.push_back(log);
+  return result;
+}
 
 void writer::begin(bool durable) {
   connection_.guarded([&] {
@@ -107,18 +159,44 @@ void writer::commit() {
     roll_back();
     throw;
   }
-  // The log that was written ahead still has what was erased. A reader that is at work keeps it a little longer.
-  if (std::exchange(erased_, false)) connection_.database().tryExec("PRAGMA wal_checkpoint(TRUNCATE)");
+  // A note that cannot be taken back costs a snapshot where a tail would do.
+  for (const auto log : std::exchange(settled_, {})) {
+    try {
+      notes_.forget(log);
+    } catch (const storage_error&) {
+    }
+  }
+  cut_log();
+}
+
+// The log that was written ahead still has what was erased. Nobody waits for a reader that is at work: it is tried
+// again behind a later commit.
+void writer::cut_log() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!has_erased_ || now < cut_not_before_) return;
+  cut_not_before_ = now + std::chrono::seconds{1};
+  int frames = 0;
+  ::sqlite3_busy_timeout(connection_.database().getHandle(), 0);
+  const auto result = ::sqlite3_wal_checkpoint_v2(connection_.database().getHandle(), nullptr,
+                                                  SQLITE_CHECKPOINT_TRUNCATE, &frames, nullptr);
+  ::sqlite3_busy_timeout(connection_.database().getHandle(), busy_timeout_ms);
+  has_erased_ = result != SQLITE_OK;
 }
 
 void writer::roll_back() noexcept {
   if (connection_.in_transaction()) connection_.database().tryExec("ROLLBACK");
   decisions_.reset();
-  erased_ = false;
+  settled_.clear();
 }
 
 void writer::touch() {
-  connection_.guarded([&] { connection_.database().exec("UPDATE schema_version SET version = version"); });
+  require_room(connection_.path());
+  // An UPDATE that changes nothing is written nowhere; this is.
+  connection_.guarded([&] { connection_.database().exec("PRAGMA user_version = 0"); });
+}
+
+void writer::examine() {
+  connection_.guarded([&] { check_pages(connection_); });
 }
 
 log_opened writer::open(const open_log& what) {
@@ -129,10 +207,15 @@ log_opened writer::open(const open_log& what) {
     }();
     if (!thread) thread = create(what);
     ++thread->generation;
-    if (const auto orphan = thread->open_run)
+    if (notes_.contains(thread->log)) {
+      thread->epoch = change_epoch(thread->log);
+    }
+    if (const auto orphan = thread->open_run) {
+      if (auto said = unfinished(*thread)) write(*thread, {thread->last + 1, orphan, what.now, *std::move(said)});
       write(*thread,
             {thread->last + 1, orphan, what.now,
              agent_failed{"interrupted", "the run was interrupted: the server or its manager went away", true}});
+    }
     save(*thread);
     return log_opened{thread->log, thread->generation, thread->epoch, thread->last};
   });
@@ -150,8 +233,27 @@ std::variant<events_appended, append_refusal> writer::append(const append_events
     for (const auto& event : what.events)
       write(*thread, event);
     if (!what.events.empty()) save(*thread);
+    if (what.shown) settled_.push_back(what.log);
     return events_appended{thread->last};
   });
+}
+
+// Backwards, until the message that was begun last is met: as it came to its end, or to its beginning.
+std::optional<message_completed> writer::unfinished(const thread_row& thread) {
+  std::vector<std::string> pieces;
+  auto row = last_events_.run(thread.log);
+  while (row.next() && row.optional_id<run_id>(1) == thread.open_run) {
+    const auto event = ag_ui::decode(row.number(0), thread.open_run, row.text(2));
+    if (!event || std::holds_alternative<message_completed>(event->body)) break;
+    if (const auto* piece = std::get_if<message_delta>(&event->body)) pieces.push_back(piece->delta);
+    if (const auto* begun = std::get_if<message_started>(&event->body)) {
+      message_completed result{begun->message_id, {}};
+      for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece)
+        result.content += *piece;
+      return result;
+    }
+  }
+  return std::nullopt;
 }
 
 void writer::record(const decision_row& what) {
@@ -238,7 +340,8 @@ bool writer::tidy(const history_rules& rules, utc_time now) {
 
 bool writer::erase(const user_id& user, const thread_id& thread) {
   return connection_.guarded([&] {
-    erased_ = true;
+    has_erased_ = true;
+    cut_not_before_ = {};
     return history_.erase(user, thread);
   });
 }
@@ -246,7 +349,8 @@ bool writer::erase(const user_id& user, const thread_id& thread) {
 std::size_t writer::erase(const user_id& user) {
   return connection_.guarded([&] {
     decisions_.reset();
-    erased_ = true;
+    has_erased_ = true;
+    cut_not_before_ = {};
     return history_.erase(user);
   });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/store/ahead_notes.hpp"
 #include "actors/store/file_lock.hpp"
 #include "actors/store/sqlite_connection.hpp"
 #include "actors/store/sqlite_history.hpp"
@@ -16,6 +17,7 @@ public:
   void commit() override;
   void roll_back() noexcept override;
   void touch() override;
+  void examine() override;
   log_opened open(const open_log& what) override;
   std::variant<events_appended, append_refusal> append(const append_events& what) override;
   void record(const decision_row& what) override;
@@ -37,6 +39,10 @@ private:
     std::uint64_t bytes = 0;
   };
 
+  void forget_lost();
+  void cut_log();
+  gangway::epoch change_epoch(log_id log);
+  std::optional<message_completed> unfinished(const thread_row& thread);
   static thread_row read_thread(const rows& row);
   thread_row create(const open_log& what);
   void write(thread_row& thread, const thread_event& event);
@@ -47,7 +53,10 @@ private:
 
   file_lock lock_;
   connection connection_;
-  bool erased_ = false; ///< by this transaction
+  ahead_notes notes_;
+  std::vector<log_id> settled_; ///< by this transaction: what was shown of them is in the log, or has another epoch
+  bool has_erased_ = false;     ///< something that the log that is written ahead still has
+  std::chrono::steady_clock::time_point cut_not_before_{};
   bool durable_ = true; ///< what `PRAGMA synchronous` stands on
 
   statement begin_;
@@ -56,6 +65,8 @@ private:
   statement get_thread_;
   statement insert_thread_;
   statement update_thread_;
+  statement update_epoch_;
+  statement last_events_;
   statement insert_event_;
   statement insert_message_;
   statement insert_client_message_;

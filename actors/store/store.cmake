@@ -1,5 +1,6 @@
 # The SQLite engine: the storage port's first implementation. No actor in it.
 add_library(gangway_store STATIC
+  ${CMAKE_CURRENT_LIST_DIR}/ahead_notes.cpp
   ${CMAKE_CURRENT_LIST_DIR}/file_lock.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sqlite_connection.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sqlite_engine.cpp

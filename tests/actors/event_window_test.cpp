@@ -56,3 +56,24 @@ CAF_TEST(a_frame_larger_than_the_window_is_kept_alone) {
   CAF_CHECK(window.covers(1));
   CAF_CHECK_EQUAL(window.size(), 1u);
 }
+
+CAF_TEST(what_everybody_has_is_forgotten_and_the_rest_stays) {
+  event_window window;
+  for (sequence seq = 1; seq <= 10; ++seq)
+    window.push(seq, text_of(seq));
+  window.forget(0);
+  CAF_CHECK_EQUAL(window.size(), 10u);
+  window.forget(4);
+  CAF_CHECK_EQUAL(window.size(), 6u);
+  CAF_CHECK_EQUAL(window.bytes(), 45u);
+  CAF_CHECK(window.covers(4));
+  CAF_CHECK(!window.covers(3));
+  CAF_CHECK_EQUAL(window.at(5)->size(), 5u);
+  window.forget(99);
+  CAF_CHECK_EQUAL(window.size(), 0u);
+  CAF_CHECK_EQUAL(window.bytes(), 0u);
+  CAF_CHECK(window.covers(10));
+  window.push(11, text_of(11));
+  CAF_CHECK_EQUAL(window.at(11)->size(), 11u);
+  CAF_CHECK(!window.covers(9));
+}

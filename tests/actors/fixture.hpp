@@ -22,6 +22,7 @@
 #include "actors/user.hpp"
 #include "protocol/open_requests.hpp"
 #include "protocol/wire.hpp"
+#include "tests/actors/failing_writer.hpp"
 
 #include <caf/test/dsl.hpp>
 
@@ -36,6 +37,17 @@ public:
   void send(frame text) override {
     heard.push_back(json::parse(*text));
     if (on_frame) on_frame(json(heard.back())); // a copy: what it does may be heard here too
+  }
+
+  void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) override {
+    marks.emplace_back(caf::actor_cast<manager_actor>(whom), bytes);
+    if (reads) read();
+  }
+
+  /// Takes what was sent.
+  void read() {
+    for (auto& [whom, bytes] : std::exchange(marks, {}))
+      if (whom) caf::anon_send(whom, frames_written{id, bytes});
   }
 
   void reply(std::int64_t request, frame text) override {
@@ -55,6 +67,8 @@ public:
   }
 
   connection_id id;
+  bool reads = true; ///< everything at once; otherwise only what the test lets it `read`
+  std::vector<std::pair<manager_actor, std::uint32_t>> marks;
   bool answers = false;                      ///< every ping at once; otherwise somebody who looks connected and is not
   std::function<void(const json&)> on_frame; ///< while its user still handles what led to it
   open_requests requests;
@@ -162,11 +176,11 @@ struct tree_fixture : test_coordinator_fixture<> {
   /// Starts the store and everything that stands on it.
   void start() {
     engine = make_sqlite_engine(directory_path / "gangway.db");
-    auto writer = engine->make_writer();
+    auto writer = std::make_unique<failing_writer>(engine->make_writer(), disk);
     auto reader = engine->make_reader();
     managers = std::make_shared<manager_services>();
-    managers->store = sys.spawn(store, std::move(writer), inspector_actor{});
-    managers->reader = sys.spawn(store_reader, std::move(reader));
+    managers->store = sys.spawn(store, std::move(writer), inspector_actor{}, std::nullopt);
+    managers->reader = sys.spawn(store_reader, std::move(reader), managers->store);
     managers->agents = sys.spawn(agents, std::vector<agent_spec>{{"builtin", agent_kind::builtin}});
     services->store = managers->store;
     services->reader = managers->reader;
@@ -228,6 +242,7 @@ struct tree_fixture : test_coordinator_fixture<> {
   }
 
   std::filesystem::path directory_path;
+  std::shared_ptr<disk_fault> disk = std::make_shared<disk_fault>();
   std::unique_ptr<storage_engine> engine;
   std::shared_ptr<manager_services> managers;
   std::shared_ptr<user_services> services = std::make_shared<user_services>();

@@ -56,6 +56,8 @@ struct inspector_fixture : played_fixture {
     return *ask({"GET", path, std::move(query), {}, {}});
   }
 
+  played_request erase(const std::string& path) { return *ask({"DELETE", path, {}, {}, {}}); }
+
   played_request post(const std::string& path, const std::string& body) { return *ask({"POST", path, {}, {}, body}); }
 
   void elapse(std::chrono::milliseconds time) {

@@ -51,6 +51,20 @@ CAF_TEST(a_store_that_fails_and_recovers_shows_in_health) {
   CAF_CHECK_EQUAL(get("/health").status, 200u);
 }
 
+// It cannot say so itself: its thread waits for the disk.
+CAF_TEST(a_store_that_does_not_answer_is_not_ready) {
+  tree_grown tree;
+  tree.store = play<store_actor>(deaf_actor);
+  grow(std::move(tree));
+  const auto answer = ask({"GET", "/health", {}, {}, {}});
+  elapse(inspector_state::store_patience - 1ms);
+  CAF_CHECK_EQUAL(answer->status, 0u);
+  elapse(1ms);
+  CAF_CHECK_EQUAL(answer->status, 503u);
+  CAF_CHECK_EQUAL(json(answer->body()["components"]["store"]["reason"]),
+                  "has not answered for a second: its disk is slow");
+}
+
 CAF_TEST(status_adds_up_what_the_directories_have) {
   shards[0]->count = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, {}};
   shards[1]->count = {10, 20, 30, 40, 50, 60, 70, 80, 90, 1, {}};
@@ -81,8 +95,8 @@ CAF_TEST(a_path_is_asked_by_its_method_alone) {
   CAF_CHECK_EQUAL(got.status, 405u);
   CAF_CHECK_EQUAL(got.error_message(), "this path answers POST");
   CAF_CHECK(ann->cleanups.empty());
-  for (const auto* path : {"/metrics", "/health", "/api/v1/status", "/api/v1/tree", "/api/v1/users",
-                           "/api/v1/users/ann", "/api/v1/decisions"}) {
+  for (const auto* path :
+       {"/metrics", "/health", "/api/v1/status", "/api/v1/tree", "/api/v1/users", "/api/v1/decisions"}) {
     const auto posted = post(path, "{}");
     CAF_CHECK_EQUAL(posted.status, 405u);
     CAF_CHECK_EQUAL(posted.error_message(), "this path answers GET");

@@ -21,9 +21,19 @@ manager_report manager_of(const std::string& thread, manager_phase phase) {
   return result;
 }
 
+struct fixture : inspector_fixture {
+  void grow_with(std::shared_ptr<store_notes> kept) {
+    tree_grown tree;
+    for (const auto& shard : shards)
+      tree.directories.push_back(play<directory_actor>(played_directory, shard));
+    tree.store = play<store_actor>(played_store, std::move(kept));
+    inspector_fixture::grow(std::move(tree));
+  }
+};
+
 } // namespace
 
-CAF_TEST_FIXTURE_SCOPE(inspector_users_tests, inspector_fixture)
+CAF_TEST_FIXTURE_SCOPE(inspector_users_tests, fixture)
 
 CAF_TEST(the_tree_shows_what_is_wrong_with_a_manager) {
   auto known = report_of("ann", "pro");
@@ -177,6 +187,57 @@ CAF_TEST(a_cleanup_is_waited_for_as_long_as_its_deadline_can_be) {
   CAF_CHECK_EQUAL(answer->status, 503u);
   CAF_CHECK_EQUAL(answer->error_code(), "overloaded");
 }
+
+// -- erasing ----------------------------------------------------------------------------------------
+
+CAF_TEST(what_is_erased_is_given_up_by_its_user_first) {
+  const auto ann = add_user(report_of("ann"));
+  const auto kept = std::make_shared<store_notes>();
+  grow_with(kept);
+  CAF_CHECK_EQUAL(erase("/api/v1/users/ann/threads/t1").status, 200u);
+  CAF_CHECK_EQUAL(json(erase("/api/v1/users/ann").result()["threads"]), 1);
+  CAF_CHECK_EQUAL(ann->heard, (std::vector<std::string>{"release t1", "release all"}));
+  CAF_CHECK(kept->erased == (std::vector{erase_history{{"ann"}, thread_id{"t1"}}, erase_history{{"ann"}, {}}}));
+}
+
+CAF_TEST(somebody_who_is_not_here_is_erased_too_and_a_thread_that_is_none_is_not_found) {
+  const auto kept = std::make_shared<store_notes>();
+  grow_with(kept);
+  CAF_CHECK_EQUAL(erase("/api/v1/users/ann/threads/t1").status, 200u);
+  CAF_CHECK_EQUAL(json(erase("/api/v1/users/nobody").result()["threads"]), 0);
+  const auto answer = erase("/api/v1/users/nobody/threads/t1");
+  CAF_CHECK_EQUAL(answer.status, 404u);
+  CAF_CHECK_EQUAL(answer.error_code(), "not_found");
+}
+
+CAF_TEST(nothing_is_said_to_be_erased_that_may_still_be_there) {
+  const auto kept = std::make_shared<store_notes>();
+  CAF_CHECK_EQUAL(erase("/api/v1/users/ann").status, 503u); // the store is not open yet
+  add_deaf_user("bob");
+  grow_with(kept);
+  const auto answer = ask({"DELETE", "/api/v1/users/bob", {}, {}, {}});
+  elapse(inspector_state::patience);
+  CAF_CHECK_EQUAL(answer->status, 503u);
+  CAF_CHECK(kept->erased.empty());
+  const auto ann = add_user(report_of("ann"));
+  caf::anon_send(asked, component_changed{"store", "the disk is full"});
+  CAF_CHECK_EQUAL(erase("/api/v1/users/ann").status, 503u);
+  CAF_CHECK(ann->heard.empty());
+  caf::anon_send(asked, component_changed{"store", ""});
+  kept->fails = true;
+  CAF_CHECK_EQUAL(erase("/api/v1/users/ann").error_code(), "store_unavailable");
+  kept->silent = true;
+  const auto late = ask({"DELETE", "/api/v1/users/ann", {}, {}, {}});
+  elapse(inspector_state::erase_patience);
+  CAF_CHECK_EQUAL(late->status, 503u);
+}
+
+CAF_TEST(a_path_names_all_that_it_answers) {
+  grow();
+  CAF_CHECK_EQUAL(post("/api/v1/users/ann", "{}").error_message(), "this path answers GET, DELETE");
+}
+
+// -- who is not there ---------------------------------------------------------------------------------
 
 CAF_TEST(nobody_is_called_unknown_while_a_directory_is_silent) {
   add_user(report_of("ann"));

@@ -177,6 +177,51 @@ CAF_TEST(a_cancelled_run_ends_once_and_as_cancelled) {
   CAF_CHECK(ada.ask(message("t1", "hello")).contains("result"));
 }
 
+CAF_TEST(what_a_cancelled_run_had_said_is_kept) {
+  auto ada = connect("ada");
+  ada.ask(open("t1"));
+  const auto run = ada.ask(message("t1", "/stream 100 10"))["result"]["run_id"];
+  elapse(500ms);
+  ada.ask({{"type", "run.cancel"}, {"thread_id", "t1"}, {"run_id", run}});
+  elapse(1s);
+  std::string text;
+  const auto events = ada.take_events();
+  for (const auto& one : events)
+    if (one["event"]["type"] == "message_delta") text += one["event"]["delta"];
+  CAF_REQUIRE(!text.empty());
+  CAF_CHECK_EQUAL(events[events.size() - 2]["event"]["type"], "message_completed");
+  CAF_CHECK_EQUAL(events[events.size() - 2]["event"]["content"], text);
+  const auto history = ada.ask({{"type", "thread.history"}, {"thread_id", "t1"}})["result"]["messages"];
+  CAF_REQUIRE_EQUAL(history.size(), 2u);
+  CAF_CHECK_EQUAL(history[1]["content"], text);
+}
+
+CAF_TEST(a_run_that_nobody_came_back_to_in_time_is_cancelled_and_one_that_somebody_did_is_not) {
+  managers->run_detached_max = 10s;
+  auto ada = connect("ada");
+  auto too = connect("ada");
+  for (const auto* thread : {"t1", "t2"}) {
+    ada.ask(open(thread));
+    ada.ask(message(thread, "/stream 300 10"));
+  }
+  ada.vanish();
+  elapse(8s, 100ms);
+  const auto epoch = json(too.ask(open("t2"))["result"]["epoch"]).get<std::string>();
+  elapse(13s, 100ms);
+  too.take();
+  too.ask(open_at("t1", "", 0));
+  CAF_CHECK_EQUAL(json(too.ask({{"type", "thread.history"}, {"thread_id", "t1"}})["result"]["messages"]).size(), 2u);
+  const auto end = too.ask(open_at("t2", epoch, 0))["result"];
+  elapse(20s, 100ms);
+  CAF_CHECK_EQUAL(std::string{types_of(too.take_events("t2")).back()}, "agent_completed");
+  auto last = connect("ada");
+  const auto reply = last.ask(open("t1"))["result"];
+  last.ask(open_at("t1", reply["epoch"], 0));
+  const auto types = types_of(last.take_events());
+  CAF_CHECK_EQUAL(types.back(), "agent_cancelled");
+  CAF_CHECK(std::count(types.begin(), types.end(), "message_delta") < 220);
+}
+
 CAF_TEST(a_run_goes_on_without_any_connection) {
   auto ada = connect("ada");
   const auto epoch = ada.ask(open("t1"))["result"]["epoch"].get<std::string>();

@@ -49,6 +49,10 @@ inline caf::behavior played_user(caf::event_based_actor* self, std::shared_ptr<u
         return cleaned_up{made};
       },
       [=](const get_user_report&) { return known; },
+      [=](const release& order) {
+        notes->heard.push_back("release " + (order.thread ? order.thread->value : "all"));
+        return released{1};
+      },
       [=](const retire&) { self->quit(); },
   };
 }
@@ -103,6 +107,8 @@ inline caf::behavior moody_directory(caf::event_based_actor*, std::shared_ptr<di
 struct store_notes {
   store_measures counted;
   bool silent = false;
+  std::vector<erase_history> erased; ///< each the one thread that there was
+  bool fails = false;
 };
 
 inline caf::behavior played_store(caf::event_based_actor*, std::shared_ptr<store_notes> notes) {
@@ -110,6 +116,12 @@ inline caf::behavior played_store(caf::event_based_actor*, std::shared_ptr<store
       [=](const get_store_measures&) -> caf::result<store_measured> {
         if (notes->silent) return caf::skip();
         return store_measured{notes->counted};
+      },
+      [=](const erase_history& order) -> caf::result<history_erased> {
+        if (notes->silent) return caf::skip();
+        if (notes->fails) return caf::make_error(errc::store_unavailable);
+        notes->erased.push_back(order);
+        return history_erased{order.user.value == "nobody" ? 0u : 1u};
       },
       [=](const get_vitals&) { return vitals{}; },
   };

@@ -366,6 +366,36 @@ CAF_TEST(a_crash_is_on_record_with_those_who_had_the_thread_open_and_an_orderly_
   CAF_CHECK_EQUAL(made[0]["evictions"][0]["evidence"], json::array({"crashed"}));
 }
 
+// -- what is erased ------------------------------------------------------------------------------
+
+CAF_TEST(a_thread_that_is_to_be_erased_is_given_up_and_the_others_stay) {
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 2);
+  ada.take();
+  self->send(ada.session->admitted_by, release{thread_id{"t1"}});
+  settle();
+  self->receive([](const released& report) { CAF_CHECK_EQUAL(report.managers, 1u); });
+  const auto told = notices(ada, "thread_detached");
+  CAF_REQUIRE_EQUAL(told.size(), 1u);
+  CAF_CHECK_EQUAL(told[0]["thread_id"], "t1");
+  CAF_CHECK_EQUAL(used(ada), 1u);
+  CAF_CHECK(wait_for(ada, open("t1")).contains("result"));
+}
+
+CAF_TEST(a_user_that_is_to_be_erased_loses_everything_and_may_come_back) {
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 3);
+  const auto actor = ada.session->admitted_by;
+  self->send(actor, release{});
+  settle();
+  self->receive([](const released& report) { CAF_CHECK_EQUAL(report.managers, 3u); });
+  CAF_REQUIRE_EQUAL(ada.session->closed.size(), 1u);
+  CAF_CHECK(ada.session->closed[0].code == close_code::state_lost);
+  CAF_CHECK_EQUAL(count().managers, 0u);
+  auto again = arrive("ada");
+  CAF_CHECK(wait_for(again, open("t1")).contains("result"));
+}
+
 // -- what keeps a user from being forgotten ------------------------------------------------------
 
 CAF_TEST(a_user_is_not_forgotten_while_a_thread_of_his_is_a_tombstone) {

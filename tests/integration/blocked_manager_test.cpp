@@ -38,6 +38,8 @@ public:
     changed_.notify_all();
   }
 
+  void mark(caf::weak_actor_ptr, std::uint32_t) override {}
+
   void reply(std::int64_t, frame text) override { send(std::move(text)); }
 
   void ping(std::uint64_t nonce) override {
@@ -112,8 +114,8 @@ struct blocked_manager_fixture {
   /// Opens so many threads, sends a message to the first, and returns when that blocks.
   void block_one_of(int threads) {
     auto& system = *host.system;
-    managers->store = system.spawn<caf::detached>(store, engine->make_writer(), inspector_actor{});
-    managers->reader = system.spawn<caf::detached>(store_reader, engine->make_reader());
+    managers->store = system.spawn<caf::detached>(store, engine->make_writer(), inspector_actor{}, std::nullopt);
+    managers->reader = system.spawn<caf::detached>(store_reader, engine->make_reader(), managers->store);
     managers->agents = system.spawn(agents, std::vector<agent_spec>{{"builtin", agent_kind::builtin}});
     auto services = std::make_shared<user_services>();
     services->rules.fill(rules);

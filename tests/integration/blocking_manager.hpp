@@ -81,6 +81,7 @@ private:
         },
         [](const cancel_run&) {},
         [](const acknowledge&) {},
+        [](const frames_written&) {},
         [](const read_history&) {},
         [](const run_produced&) {},
         [this](const probe& question) {

@@ -172,8 +172,9 @@ CAF_TEST(a_queue_stalls_from_when_it_begins_to_wait) {
   link.send(std::string(100'000, 'x'));
   await_silence(client, 200ms);
   const auto before = look_again(there);
-  CAF_CHECK_EQUAL(before.queued_bytes, 0u);
-  CAF_CHECK(before.stalled_for == 0ms);
+  // What our kernel holds back waits too: a ping would be behind it.
+  CAF_CHECK(before.queued_bytes > 0u);
+  CAF_CHECK(before.queued_bytes < 100'000u);
   const auto start = steady_clock::now();
   link.send(std::string(much, 'x'));
   const auto after = look(there);

@@ -139,6 +139,10 @@ public:
     world_.overhear(whose_, json(heard.back())); // a copy: what follows from it may be heard here too
   }
 
+  void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) override {
+    if (const auto manager = caf::actor_cast<manager_actor>(whom)) caf::anon_send(manager, frames_written{id_, bytes});
+  }
+
   void reply(std::int64_t request, frame text) override {
     if (requests.settle(request)) send(std::move(text));
   }

@@ -80,5 +80,6 @@ inline bool refused(const std::variant<events_appended, append_refusal>& outcome
 
 #include "tests/store/engine_decisions.hpp"
 #include "tests/store/engine_history.hpp"
+#include "tests/store/engine_loss.hpp"
 #include "tests/store/engine_reading.hpp"
 #include "tests/store/engine_writing.hpp"

@@ -232,6 +232,7 @@ CAF_TEST(an_erased_thread_leaves_nothing_and_begins_anew) {
   CAF_CHECK(!in_transaction([&] { return writer->erase({"bob"}, {"t2"}); }));
   CAF_CHECK(!is_there("ann", "t1"));
   CAF_CHECK(!read(log, 0, 1).complete);
+  CAF_CHECK(read(log, 0, 1).events.empty());
   CAF_CHECK(reader->messages({log.log}).messages.empty());
   CAF_CHECK(found(log, "word").empty());
   CAF_CHECK(!reader->find({log.log, "c1"}).answer);

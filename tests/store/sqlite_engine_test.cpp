@@ -379,6 +379,8 @@ CAF_TEST(a_file_or_directory_without_permission_is_refused) {
   CAF_CHECK(says(refusal_as_nobody(directory.file("new.db")), "new.db: cannot be created: Permission denied"));
   CAF_CHECK(says(refusal_as_nobody(path()), "cannot be written: Permission denied"));
   std::filesystem::permissions(directory.path(), std::filesystem::perms{0777});
+  CAF_CHECK(says(refusal_as_nobody(path()), "gangway.db-ahead cannot be opened: Permission denied; check its owner"));
+  ::chmod((path() + "-ahead").c_str(), 0666);
   CAF_CHECK_EQUAL(refusal_as_nobody(path()), "");
 }
 

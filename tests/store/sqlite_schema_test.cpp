@@ -177,6 +177,72 @@ CAF_TEST(a_file_of_version_1_keeps_its_threads_and_gets_the_decisions) {
   writer->commit();
 }
 
+// By the statements of schema 2, which know nothing of what came after.
+CAF_TEST(what_the_release_before_writes_into_our_file_is_kept_and_compacted_like_the_rest) {
+  open();
+  writer->begin(false);
+  const auto log = writer->open({{"ann"}, {"t1"}, at(0)});
+  writer->commit();
+  const auto events = whole_run(1);
+  {
+    auto old = database();
+    SQLite::Statement insert{old, "INSERT INTO events (log_id, seq, run_id, time, version, generation, body)"
+                                  " VALUES (1, ?1, ?2, ?3, 1, 1, ?4)"};
+    SQLite::Statement update{old, "UPDATE threads SET generation = 1, last_seq = ?1, title = 'hi', open_run = ?2,"
+                                  " updated_at = ?3 WHERE log_id = 1"};
+    for (const auto& event : events) {
+      const auto time = event.time.time_since_epoch().count();
+      insert.bind(1, static_cast<std::int64_t>(event.seq));
+      insert.bind(2, event.run_id->bytes.data(), 16);
+      insert.bind(3, std::int64_t{time});
+      insert.bind(4, ag_ui::encode({"t1"}, event));
+      insert.exec();
+      insert.reset();
+      update.bind(1, static_cast<std::int64_t>(event.seq));
+      if (ends_run(event.body))
+        update.bind(2);
+      else
+        update.bind(2, event.run_id->bytes.data(), 16);
+      update.bind(3, std::int64_t{time});
+      update.exec();
+      update.reset();
+    }
+  }
+  CAF_CHECK(reader->read({log.log, 0, events.size()}).events == events);
+  writer->begin(false);
+  CAF_CHECK(writer->tidy({}, events.back().time + std::chrono::hours{2}));
+  writer->commit();
+  CAF_CHECK_EQUAL(reader->read({log.log, 0, events.size()}).events.size(), events.size() - 2);
+}
+
+// What was not synced when the machine went down is lost, though clients have seen it.
+CAF_TEST(after_a_restart_of_the_machine_threads_with_an_unfinished_run_have_another_epoch) {
+  open();
+  writer->begin(true);
+  const auto torn = writer->open({{"ann"}, {"t1"}, at(0)});
+  const auto whole = writer->open({{"ann"}, {"t2"}, at(0)});
+  writer->append({torn.log, torn.generation, {in_run(run_id::make(), 1, agent_started{"builtin"})}, true});
+  writer->append({whole.log, whole.generation, whole_run(1), true});
+  writer->commit();
+  const auto epoch_of = [&](const std::string& thread) {
+    return database().execAndGet("SELECT epoch FROM threads WHERE thread = '" + thread + "'").getString();
+  };
+  const auto restart = [&] {
+    reader.reset();
+    writer.reset();
+    open();
+  };
+  restart();
+  CAF_CHECK_EQUAL(epoch_of("t1"), torn.epoch);
+  database().exec("UPDATE machine SET boot_id = 'an earlier one'");
+  restart();
+  const auto changed = epoch_of("t1");
+  CAF_CHECK_NOT_EQUAL(changed, torn.epoch);
+  CAF_CHECK_EQUAL(epoch_of("t2"), whole.epoch);
+  restart();
+  CAF_CHECK_EQUAL(epoch_of("t1"), changed);
+}
+
 CAF_TEST(a_new_file_and_one_that_grew_up_have_the_same_schema) {
   database().exec(schema_1);
   open();

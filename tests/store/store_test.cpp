@@ -48,6 +48,7 @@ public:
   }
 
   void touch() override { real_->touch(); }
+  void examine() override { real_->examine(); }
 
   void commit() override {
     if (watch_->transactions == 1) wait_at(watch_->first_commit);
@@ -89,6 +90,7 @@ public:
   message_found find(const find_message&) override { fail(); }
   messages_page search(const search_messages&) override { fail(); }
   decisions_page decisions(const get_decisions&) override { fail(); }
+  void note_ahead(log_id) override { fail(); }
 
 private:
   [[noreturn]] static void fail() { throw storage_error{"the disk is gone"}; }
@@ -153,8 +155,8 @@ struct actor_fixture {
   void start() {
     writer = system.spawn<caf::detached>(
         store, std::unique_ptr<log_writer>{std::make_unique<watched_writer>(engine->make_writer(), watching)},
-        caf::actor_cast<inspector_actor>(self));
-    reader = system.spawn<caf::detached>(store_reader, engine->make_reader());
+        caf::actor_cast<inspector_actor>(self), std::nullopt);
+    reader = system.spawn<caf::detached>(store_reader, engine->make_reader(), writer);
     CAF_CHECK_EQUAL(next_report(), "");
   }
 
@@ -277,18 +279,37 @@ CAF_TEST(a_refusal_is_told_to_its_asker_and_disturbs_nobody_else) {
   CAF_CHECK_EQUAL(watching->transactions, 2);
 }
 
-CAF_TEST(a_full_disk_fails_the_whole_batch_and_the_store_goes_on_when_there_is_space) {
+CAF_TEST(a_full_disk_fails_everybody_without_another_try_and_the_store_goes_on_when_there_is_space) {
   start();
   const auto log = open("t1");
+  // The append, and the store's own look a second later.
   watching->disk_full.push(true);
   watching->disk_full.push(true);
   CAF_CHECK(ask<events_appended>(writer, one(log, 1)).error() == errc::store_unavailable);
   CAF_CHECK_EQUAL(next_report(), "the disk is full");
+  const auto tried = watching->transactions;
   CAF_CHECK(ask<log_opened>(writer, open_log{{"ann"}, {"t2"}, at(0)}).error() == errc::store_unavailable);
-  CAF_CHECK(ask<events_appended>(writer, one(log, 1)) == events_appended{1});
+  CAF_CHECK(ask<events_appended>(writer, one(log, 1)).error() == errc::store_unavailable);
+  CAF_CHECK(ask<history_erased>(writer, erase_history{{"ann"}, {}}).error() == errc::store_unavailable);
+  CAF_CHECK_EQUAL(watching->transactions, tried);
   // Told when it changed, not each time.
   CAF_CHECK_EQUAL(next_report(), "");
+  CAF_CHECK(ask<events_appended>(writer, one(log, 1)) == events_appended{1});
   CAF_CHECK(ask<threads_page>(reader, threads_of("ann"))->threads.size() == 1);
+}
+
+CAF_TEST(what_is_erased_is_gone_and_its_writer_is_stale) {
+  start();
+  const auto log = open("t1");
+  open("t2");
+  CAF_CHECK(ask<events_appended>(writer, one(log, 1)) == events_appended{1});
+  CAF_CHECK(ask<history_erased>(writer, erase_history{{"ann"}, thread_id{"t1"}}) == history_erased{1});
+  CAF_CHECK(ask<history_erased>(writer, erase_history{{"ann"}, thread_id{"t1"}}) == history_erased{0});
+  CAF_CHECK(ask<events_appended>(writer, one(log, 2)).error() == errc::stale_generation);
+  CAF_CHECK(ask<history_erased>(writer, erase_history{{"ann"}, {}}) == history_erased{1});
+  CAF_CHECK(ask<threads_page>(reader, threads_of("ann"))->threads.empty());
+  // It is on the disk before anybody is told.
+  CAF_CHECK_EQUAL(watching->durable_ones, 3);
 }
 
 CAF_TEST(a_retired_store_has_written_what_it_was_given) {
@@ -359,6 +380,7 @@ CAF_TEST(a_batch_that_is_not_committed_is_not_counted) {
   CAF_CHECK(ask<events_appended>(writer, one(log, 1)).error() == errc::store_unavailable);
   CAF_CHECK_EQUAL(next_report(), "the disk is full");
   CAF_CHECK(counted() == before);
+  CAF_CHECK_EQUAL(next_report(), "");
   CAF_CHECK(ask<events_appended>(writer, one(log, 1)));
   CAF_CHECK_EQUAL(counted().commit_time.count(), before.commit_time.count() + 1);
 }
@@ -443,7 +465,8 @@ CAF_TEST(a_decision_that_cannot_be_written_is_logged_and_dropped_and_disturbs_no
 
 CAF_TEST(what_cannot_be_read_is_answered_as_unavailable_each_time) {
   start();
-  const auto blind = system.spawn<caf::detached>(store_reader, std::unique_ptr<log_reader>{new blind_reader});
+  const auto blind =
+      system.spawn<caf::detached>(store_reader, std::unique_ptr<log_reader>{new blind_reader}, store_actor{});
   for (int i = 0; i < 2; ++i) {
     CAF_CHECK(ask<log_read>(blind, read_log{1, 0, 1}).error() == errc::store_unavailable);
     CAF_CHECK(ask<messages_page>(blind, get_messages{1}).error() == errc::store_unavailable);
