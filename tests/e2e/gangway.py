@@ -206,11 +206,17 @@ class Client:
     async def read(self):
         try:
             async for text in self.socket:
-                async with self.arrived:
-                    self.frames.append(json.loads(text))
-                    self.arrived.notify_all()
+                await self.hear(text)
         except websockets.ConnectionClosed:
             pass
+        await self.hear_no_more()
+
+    async def hear(self, text):
+        async with self.arrived:
+            self.frames.append(json.loads(text))
+            self.arrived.notify_all()
+
+    async def hear_no_more(self):
         async with self.arrived:
             self.closed = True
             self.arrived.notify_all()
