@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,20 +29,21 @@ struct incoming_frame {
   std::size_t size = 0; ///< of the whole; 0 if it is not complete yet
 };
 
-/// Returns the frame that `bytes` begin with, and nothing if it has 64 KiB or more, which no server here sends.
-inline std::optional<incoming_frame> find_frame(std::string_view bytes) {
+/// Returns the frame that `bytes` begin with.
+inline incoming_frame find_frame(std::string_view bytes) {
   const auto at = [&](std::size_t index) { return static_cast<unsigned char>(bytes[index]); };
-  if (bytes.size() < 2) return incoming_frame{};
+  if (bytes.size() < 2) return {};
   std::size_t header = 2;
   std::size_t length = at(1) & 0x7fU;
-  if (length == 127) return std::nullopt;
-  if (length == 126) {
-    header = 4;
-    if (bytes.size() < header) return incoming_frame{};
-    length = at(2) * 256U + at(3);
+  if (length > 125) {
+    header += length == 126 ? 2 : 8;
+    if (bytes.size() < header) return {};
+    length = 0;
+    for (std::size_t i = 2; i < header; ++i)
+      length = length * 256 + at(i);
   }
-  if (bytes.size() < header + length) return incoming_frame{};
-  return incoming_frame{static_cast<opcode>(at(0) & 0x0fU), bytes.substr(header, length), header + length};
+  if (bytes.size() < header + length) return {};
+  return {static_cast<opcode>(at(0) & 0x0fU), bytes.substr(header, length), header + length};
 }
 
 } // namespace gangway

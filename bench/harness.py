@@ -153,6 +153,28 @@ kind = "builtin"
         return file
 
 
+class Clients:
+    """Clients in a process of their own, which do what they are told: bench/visitors, which lists the words."""
+
+    def __init__(self, programs, core, server):
+        self.process = subprocess.Popen([programs / "bench/visitors", str(server.port)], preexec_fn=prepare(core),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def tell(self, *words):
+        print(*words, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"{NAME}: the clients failed")
+        return json.loads(answer)
+
+    def dial(self, user):
+        return self.tell("dial", make_token(user))["socket"]
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 def judge(value, limit, is_good, missed, what):
     """Returns whether a target was met, as a word, and notes what was missed."""
     if is_good:
