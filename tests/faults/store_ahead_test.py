@@ -107,7 +107,7 @@ class Ahead(StoreFaultTest):
             await client.close()
         seen = clients[0].seen["t1"]
         await health.says(503, REFUSAL)
-        await health.stays(503, looks=80)
+        self.assertTrue(await health.stays(503, looks=80))
         fault.off()
         await health.says(200, RECOVERY)
         client = await self.follower(server, "ada")
@@ -141,7 +141,7 @@ class Partly(StoreFaultTest):
                 self.assertEqual(refused.code, "store_unavailable")
             # What the server does by itself once in a while: its write-ahead log begins anew in the room that it has.
             self.execute(server, "PRAGMA wal_checkpoint(RESTART)")
-            await health.stays(503, looks=8)
+            self.assertTrue(await health.stays(503, looks=8))
         turns = health.turns(began)
         print(f"    {len(sent)} of 12 small messages were taken; /health said {turns}", flush=True)
         with self.subTest("/health does not waver"):

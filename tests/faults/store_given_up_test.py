@@ -18,7 +18,7 @@ class GivenUp(LossTest):
         health = self.watch(server)
         await health.says(503, REFUSAL)
         # Longer than a manager may take to retire, and to be killed.
-        await health.stays(503, looks=100)
+        self.assertTrue(await health.stays(503, looks=100))
         seen = max((client.seen["t1"] for client in clients), key=len)
         client = await self.follower(server, "ada")
 
@@ -28,9 +28,9 @@ class GivenUp(LossTest):
                     return await self.come_back(client, epoch, seen)
                 except Refused as refused:
                     self.assertEqual((refused.code, refused.error["temporary"]), ("store_unavailable", True))
-                    await health.stays(503, looks=1)
+                    await health.stays(503, looks=1)  # a moment: the fault may be ending
         back = asyncio.create_task(insist())
-        await health.stays(503, looks=20)
+        self.assertTrue(await health.stays(503, looks=20))
         fault.off()
         await health.says(200, RECOVERY)
         opened = await asyncio.wait_for(back, RECOVERY)
@@ -60,7 +60,7 @@ class GivenUp(LossTest):
         for client in clients:
             await client.ended("t1")
         while not clients[0].notices("manager_evicted"):
-            await health.stays(503, looks=2)
+            self.assertTrue(await health.stays(503, looks=2))
             status, printed = await asyncio.to_thread(server.ctl, "cleanup", "ada", "--level", "force")
             self.assertEqual(status, 0, printed)
             await clients[0].request("ping")
