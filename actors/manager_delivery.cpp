@@ -83,7 +83,8 @@ void manager_state::read_page(attachment& to) {
             known->waiting = false;
             // What it needs next is no longer kept.
             if (read.events.empty()) drop(*known);
-            for (const auto& event : known->slow ? coalesce(read.events) : read.events) {
+            const auto joined = known->slow ? coalesce(read.events) : std::vector<thread_event>{};
+            for (const auto& event : known->slow ? joined : read.events) {
               if (!has_room(*known)) break;
               deliver(*known, std::make_shared<const std::string>(wire::event(identity_.thread, epoch_, event)));
               known->position = event.seq;
