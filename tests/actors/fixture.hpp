@@ -261,6 +261,14 @@ inline std::vector<std::string> types_of(const std::vector<json>& events) {
 /// Returns `{"type":"thread.open",…}`.
 inline json open(const std::string& thread) { return {{"type", "thread.open"}, {"thread_id", thread}}; }
 
+/// Returns `{"type":"thread.open",…}` from a position on.
+inline json open_at(const std::string& thread, const std::string& epoch, std::uint64_t after) {
+  auto frame = open(thread);
+  frame["epoch"] = epoch;
+  frame["after_seq"] = after;
+  return frame;
+}
+
 /// Returns `{"type":"message.send",…}`.
 inline json message(const std::string& thread, const std::string& content) {
   return {{"type", "message.send"}, {"thread_id", thread}, {"content", content}};

@@ -7,13 +7,6 @@ using namespace gangway::test;
 namespace {
 
 struct fixture : tree_fixture {
-  json open_at(const std::string& thread, const std::string& epoch, std::uint64_t after) {
-    auto frame = open(thread);
-    frame["epoch"] = epoch;
-    frame["after_seq"] = after;
-    return frame;
-  }
-
   /// Returns the text that the deltas say, and checks that no event is missing or repeated after `after`.
   static std::string text_after(const std::vector<json>& events, std::uint64_t after) {
     std::string text;
@@ -166,7 +159,10 @@ CAF_TEST(a_slow_reader_that_leaves_is_forgotten) {
   ada.ask(message("t1", "/stream 20000 20000"));
   elapse(500ms);
   slow.vanish();
+  const auto sent = slow.session->heard.size();
+  slow.session->read();
   elapse(3s);
+  CAF_CHECK_EQUAL(slow.session->heard.size(), sent);
   CAF_CHECK_EQUAL(std::string{types_of(ada.take_events()).back()}, "agent_completed");
 }
 

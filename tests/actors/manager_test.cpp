@@ -11,13 +11,6 @@ const std::vector<std::string> calculated{"message_accepted",  "agent_started", 
                                           "message_completed", "agent_completed"};
 
 struct fixture : tree_fixture {
-  json open_at(const std::string& thread, const std::string& epoch, std::uint64_t after) {
-    auto frame = open(thread);
-    frame["epoch"] = epoch;
-    frame["after_seq"] = after;
-    return frame;
-  }
-
   static void check_contiguous(const std::vector<json>& events, std::uint64_t first) {
     for (const auto& one : events)
       CAF_CHECK_EQUAL(one["seq"], first++);

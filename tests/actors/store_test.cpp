@@ -158,4 +158,17 @@ CAF_TEST(what_looked_damaged_to_a_reader_is_examined_before_it_is_written_again)
   CAF_CHECK(!try_append(2));
 }
 
+// The commit of what had gathered was once taken for the all-clear.
+CAF_TEST(damage_is_looked_for_though_what_had_gathered_can_be_written) {
+  start(std::nullopt);
+  disk->is_damaged = true;
+  self->send(store_, append_events{log.log, log.generation, {said(1, "hello")}, false});
+  anon_send(store_, examine{"a page is damaged"});
+  settle();
+  elapse(store_state::retry_pause);
+  disk->is_damaged = false;
+  elapse(10 * store_state::retry_pause);
+  CAF_CHECK(!try_append(2));
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
