@@ -45,7 +45,7 @@ class Ended(LossTest):
         server, fault, *rest = await self.goes_ahead(ReadOnlyDisk, events=0)
         health = self.watch(server)
         await health.says(503, REFUSAL)
-        await health.stays(503, looks=40)
+        self.assertTrue(await health.stays(503, looks=40))
         health.end()
         server.kill()
         await self.starts_again(server, fault, *rest)
