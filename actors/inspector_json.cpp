@@ -29,10 +29,12 @@ std::string_view name_of(manager_phase phase) {
 }
 
 json to_json(const connection_report& known) {
-  return {{"connection_id", to_string(known.connection)},
-          {"heard_ms_ago", known.heard_ago.count()},
-          {"useful_ms_ago", known.useful_ago.count()},
-          {"suspect", known.suspect}};
+  json result{{"connection_id", to_string(known.connection)},
+              {"heard_ms_ago", known.heard_ago.count()},
+              {"useful_ms_ago", known.useful_ago.count()},
+              {"suspect", known.suspect}};
+  if (known.simulation) result["simulation"] = true;
+  return result;
 }
 
 // What a manager said of itself last, which may be long ago: its user's evidence tells.
@@ -131,6 +133,8 @@ json summary_json(const user_report& report) {
           {"leaked", count([](const manager_report& known) { return known.phase == manager_phase::leaked; })},
           {"runs", count([](const manager_report& known) { return known.run.has_value(); })},
           {"connections", report.connections.size()},
+          {"simulations", std::count_if(report.connections.begin(), report.connections.end(),
+                                        [](const connection_report& known) { return known.simulation; })},
           {"waiting", report.waiting},
           {"grace", report.grace},
           {"tombstones", report.tombstones}};

@@ -115,6 +115,7 @@ void user_state::on_session_opened(const session_opened& report) {
   known.pings = gangway::heard({}, time);
   known.last_useful = time;
   known.dedicated = report.wanted.has_value();
+  known.simulation = report.simulation;
   const auto greeting = greeting_of(known);
   if (report.wanted)
     known.greeting = std::make_unique<wire_greeting>(wire_greeting{report.connect_request, {greeting}});
@@ -130,7 +131,7 @@ void user_state::on_session_opened(const session_opened& report) {
 
 std::string user_state::greeting_of(const user_connection& whose) const {
   return wire::connected({whose.connection, user_, std::string{to_string(tier_)}, slots_used(), rules().managers_max,
-                          rules().heartbeat.interval, rules().heartbeat.timeout, rules().jitter_max});
+                          rules().heartbeat.interval, rules().heartbeat.timeout, rules().jitter_max, whose.simulation});
 }
 
 // A suspect goes first, then the one that was of no use for longest.
@@ -287,7 +288,7 @@ user_report user_state::describe() const {
   for (const auto& known : connections_)
     report.connections.push_back({known.connection, milliseconds_between(known.pings.last_heard, time),
                                   milliseconds_between(known.last_useful, time),
-                                  known.verdict || is_suspect(known.pings, time, rules().heartbeat)});
+                                  known.verdict || is_suspect(known.pings, time, rules().heartbeat), known.simulation});
   return report;
 }
 

@@ -71,6 +71,7 @@ struct user_connection {
   std::unique_ptr<wire_greeting> greeting; ///< that waits for the one thread it was opened for
   std::optional<finding> verdict;          ///< by a probe; any sign of life takes it back
   bool dedicated = false;                  ///< was opened for one thread
+  bool simulation = false;                 ///< of an end-to-end test
 };
 
 /// A user's record of one connection's use of a manager.

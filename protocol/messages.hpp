@@ -49,6 +49,7 @@ struct session_opened {
   session_link link;
   std::optional<std::int64_t> connect_request = {}; ///< set if a `connect` frame waits for the answer
   std::optional<wanted_thread> wanted = {};         ///< `connected` comes with it, or the socket is closed
+  bool simulation = false;                          ///< the token was signed with the simulation key
   GANGWAY_MESSAGE(session_opened);
 };
 
@@ -333,6 +334,7 @@ struct connection_report {
   std::chrono::milliseconds heard_ago{0};
   std::chrono::milliseconds useful_ago{0};
   bool suspect = false;
+  bool simulation = false;
   friend bool operator==(const connection_report&, const connection_report&) = default;
 };
 

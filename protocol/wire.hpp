@@ -84,6 +84,7 @@ struct greeting {
   std::chrono::milliseconds ping_interval{0};
   std::chrono::milliseconds pong_timeout{0};
   std::chrono::milliseconds jitter_max{0};
+  bool simulation = false; ///< said only if it is
 };
 
 /// Returns the `connected` frame (with `"type":"connected"`): a frame by itself, and the result of `connect` too.

@@ -168,6 +168,7 @@ std::string reply(std::optional<std::int64_t> request, const command_error& erro
 std::string connected(const greeting& what) {
   auto out = typed("connected");
   out.text("connection_id", to_string(what.connection)).text("user_id", what.user.value).text("tier", what.tier);
+  if (what.simulation) out.boolean("simulation", true);
   object limits;
   limits.number("managers_used", what.managers_used).number("managers_max", what.managers_max);
   out.raw("limits", limits.take());

@@ -70,6 +70,7 @@ std::string describe_connection(const json& connection) {
   if (const auto heard = ago(member(connection, "heard_ms_ago")); !heard.empty()) result += "  heard " + heard;
   if (const auto useful = ago(member(connection, "useful_ms_ago")); !useful.empty()) result += ", useful " + useful;
   if (member(connection, "suspect") == true) result += ", suspect";
+  if (member(connection, "simulation") == true) result += ", simulation";
   return result;
 }
 

@@ -94,6 +94,7 @@ CAF_TEST(users_are_listed_by_name_with_their_numbers) {
   known.managers = {manager_of("t1", manager_phase::opening), zombie, manager_of("t3", manager_phase::retiring),
                     manager_of("t4", manager_phase::leaked)};
   known.connections = {{}, {}};
+  known.connections.back().simulation = true;
   known.waiting = 1;
   add_user(known);
   add_user(report_of("ann"));
@@ -109,6 +110,7 @@ CAF_TEST(users_are_listed_by_name_with_their_numbers) {
                                                 {"leaked", 1},
                                                 {"runs", 1},
                                                 {"connections", 2},
+                                                {"simulations", 1},
                                                 {"waiting", 1},
                                                 {"grace", 0},
                                                 {"tombstones", 0}}));
