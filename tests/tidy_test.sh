@@ -62,6 +62,7 @@ allowed actors/policy/liveness.cpp '#include "protocol/vocabulary.hpp"\n#include
 refused config/settings.cpp 1 '#include "net/http.hpp"'
 
 refused net/http.cpp 1 '#include <boost/beast/websocket.hpp>'
+refused net/session.cpp 1 '#include "net/websocket_channel.hpp"'
 refused net/websocket_plain.hpp 2 '#pragma once\n#include <boost/beast/websocket.hpp>'
 refused server/main.cpp 1 '#include <boost/beast.hpp>'
 allowed net/websocket_plain.cpp '#include <boost/beast/websocket.hpp>'

@@ -3,6 +3,14 @@ target_link_libraries(net_jwt_test PRIVATE gangway_net OpenSSL::Crypto)
 add_test(NAME net_jwt COMMAND net_jwt_test --max-runtime=100)
 set_tests_properties(net_jwt PROPERTIES LABELS unit)
 
+# The client for HTTP, against real servers on loopback, most of them odd.
+add_executable(net_http_test main.cpp http/certificates.cpp http/odd_server.cpp
+  http/client_test.cpp http/exchange_test.cpp http/pool_test.cpp http/reader_test.cpp http/url_test.cpp http/wire_test.cpp)
+target_link_libraries(net_http_test PRIVATE gangway_http_client gangway_scheduler caf_core OpenSSL::SSL OpenSSL::Crypto)
+add_test(NAME net_http COMMAND net_http_test --max-runtime=280)
+set_tests_properties(net_http PROPERTIES LABELS integration TIMEOUT 300
+  ENVIRONMENT "UBSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/ubsan.supp:print_stacktrace=1")
+
 # Real sockets on loopback; the actors behind the doors are stand-ins.
 add_executable(net_session_test main.cpp raw_client.cpp harbour.cpp
   gate_test.cpp http_connection_test.cpp http_message_test.cpp listener_test.cpp server_test.cpp session_pace_test.cpp session_test.cpp
