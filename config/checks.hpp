@@ -16,6 +16,7 @@ namespace gangway {
 std::string complain(const option& about, const std::string& value);
 std::string complain(const option& about, const std::vector<std::string>& value);
 std::string complain(const option& about, std::uint32_t value);
+inline std::string complain(const option&, bool) { return {}; }
 std::string complain(const option& about, duration value);
 std::string complain(const option& about, byte_size value);
 std::string complain(const option& about, ratio value);

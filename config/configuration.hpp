@@ -13,6 +13,9 @@
 
 namespace gangway {
 
+/// The shortest secret that tokens may be signed with: as long as the hash (RFC 7518, 3.2).
+inline constexpr std::size_t secret_bytes_min = 32;
+
 /// Environment variables by name.
 using environment_map = std::map<std::string, std::string>;
 

@@ -31,6 +31,7 @@ std::string variable_of(std::string_view key) {
 constexpr std::string_view duration_forms = "must be a duration such as \"1500ms\", \"25s\", \"5m\" or \"1h\"";
 constexpr std::string_view size_forms = "must be a size such as 4096, \"64KiB\" or \"1MiB\"";
 constexpr std::string_view number_forms = "must be a whole number";
+constexpr std::string_view switch_forms = "must be true or false";
 constexpr std::string_view ratio_forms = "must be a ratio such as 0.9";
 
 std::string not_this(const option& about, std::string_view text) {
@@ -70,6 +71,11 @@ std::string set(const option& about, byte_size& target, const std::string& text)
 std::string set(const option& about, std::uint32_t& target, const std::string& text) {
   if (const auto value = parse_number(text)) return accept_number(about, target, *value);
   return std::string{number_forms} + not_this(about, text);
+}
+
+std::string set(const option& about, bool& target, const std::string& text) {
+  if (text == "true" || text == "false") return accept(about, target, text == "true");
+  return std::string{switch_forms} + not_this(about, text);
 }
 
 std::string set(const option& about, ratio& target, const std::string& text) {
@@ -113,6 +119,9 @@ std::string set(const option& about, Value& target, const toml::node& node) {
   if constexpr (std::is_same_v<Value, std::uint32_t>) {
     if (const auto* number = node.as_integer()) return accept_number(about, target, number->get());
     return wrong(number_forms);
+  } else if constexpr (std::is_same_v<Value, bool>) {
+    if (const auto* value = node.as_boolean()) return accept(about, target, value->get());
+    return wrong(switch_forms);
   } else if constexpr (std::is_same_v<Value, ratio>) {
     if (const auto* number = node.as_floating_point()) return accept(about, target, ratio{number->get()});
     if (const auto* number = node.as_integer()) return accept(about, target, ratio{static_cast<double>(number->get())});

@@ -71,13 +71,18 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .says = "Web origins whose pages may connect, such as \"https://chat.example.com\"; pages of the same host "
                  "always may."},
         values.origins);
+  visit({.key = "trusted_proxies",
+         .says = "Addresses or networks, such as \"10.0.0.0/8\", of proxies whose X-Forwarded-For and -Host are true."},
+        values.trusted_proxies);
 
   visit.section("admin", "The second door: status and the tree of actors.");
   visit({.key = "admin.listen", .says = "Where operators connect; keep it where clients cannot reach it."},
         values.admin.listen);
   visit({.key = "admin.role", .says = "The role that a token must carry for every request there."}, values.admin.role);
 
-  visit.section("auth", "Who may connect: tokens (JWT), signed with HS256.");
+  visit.section("auth",
+                "Who may connect: whoever has a token (JWT) that is signed with auth.secret (HS256), or for which\n"
+                "# auth.public_key_file or auth.jwks_url has the key (RS256, ES256, EdDSA). One of the three is set.");
   visit({.key = "auth.secret",
          .says = "What tokens are signed with, at least 32 bytes. Better given by auth.secret_file or the environment.",
          .secret = true},
@@ -85,18 +90,60 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit({.key = "auth.secret_file",
          .says = "A file that holds the secret, such as a mounted one; a line end after it does not count."},
         values.auth.secret_file);
+  visit({.key = "auth.public_key_file",
+         .says =
+             "Public keys or certificates in PEM: RSA, P-256 or Ed25519. Several are all good. SIGHUP reads it again."},
+        values.auth.public_key_file);
+  visit({.key = "auth.jwks_url", .says = "Where the issuer publishes its keys (JWKS): https, or http on this machine."},
+        values.auth.jwks_url);
+  visit({.key = "auth.jwks_ca_file",
+         .says = "Whose certificates that server may have, in PEM; the system's authorities if empty."},
+        values.auth.jwks_ca_file);
+  visit({.key = "auth.jwks_refresh",
+         .says = "How often the keys are fetched if their server does not say how long they are good.",
+         .least = second,
+         .most = day},
+        values.auth.jwks_refresh);
+  visit({.key = "auth.jwks_retry",
+         .says = "A token with an unknown key has them fetched at once, but not more often than this.",
+         .least = 100,
+         .most = hour},
+        values.auth.jwks_retry);
   visit({.key = "auth.issuer", .says = "What `iss` must be, if set."}, values.auth.issuer);
   visit({.key = "auth.audience", .says = "What `aud` must contain, if set."}, values.auth.audience);
-  visit({.key = "auth.timeout",
-         .says = "How long a connection may stay without a valid token.",
-         .least = soon,
-         .most = hour},
-        values.auth.timeout);
+  visit({.key = "auth.user_claim", .says = "The claim that names the user; \"a.b\" is b inside of a."},
+        values.auth.user_claim);
+  visit({.key = "auth.tier_claim", .says = "The claim that names the user's tier."}, values.auth.tier_claim);
+  visit({.key = "auth.roles_claim",
+         .says = "The claim that lists the user's roles; with \"roles\" the claim `role` counts as well."},
+        values.auth.roles_claim);
   visit({.key = "auth.leeway",
          .says = "How far the clock of the token's maker may be off.",
          .least = 0,
          .most = 10 * minute},
         values.auth.leeway);
+  visit({.key = "auth.timeout",
+         .says = "How long a connection may stay without a valid token (4502).",
+         .least = soon,
+         .most = hour},
+        values.auth.timeout);
+  visit({.key = "auth.expiry_grace",
+         .says = "How long a connection outlives its token, which it may renew meanwhile (4005).",
+         .least = 0,
+         .most = day},
+        values.auth.expiry_grace);
+  visit({.key = "auth.insecure_query_token",
+         .says = "Whether ?access_token= is looked at. Addresses are written into logs: use tickets instead."},
+        values.auth.insecure_query_token);
+  visit({.key = "auth.simulation_secret",
+         .says = "A second secret (HS256) for end-to-end tests, whose connections are marked. Not in production.",
+         .secret = true},
+        values.auth.simulation_secret);
+
+  visit.section("tls", "TLS on both listeners, if both files are set. SIGHUP reads them again; no connection is lost.");
+  visit({.key = "tls.certificate_file", .says = "The certificate and those of the authorities between, in PEM."},
+        values.tls.certificate_file);
+  visit({.key = "tls.key_file", .says = "Its private key in PEM, without a passphrase."}, values.tls.key_file);
 
   visit.section("store", "The durable log of threads and events.");
   visit({.key = "store.path", .says = "The database's file; its folder must exist. Use a local disk."},
@@ -141,6 +188,16 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 0,
          .most = server_max},
         values.limits.accept_rate);
+  visit({.key = "limits.unauthenticated",
+         .says = "Connections that have not shown a valid token, in all; the next one is answered 503.",
+         .least = 1,
+         .most = server_max},
+        values.limits.unauthenticated);
+  visit({.key = "limits.unauthenticated_per_address",
+         .says = "The same from one address (of IPv6: from one /64). Behind a proxy set trusted_proxies.",
+         .least = 1,
+         .most = server_max},
+        values.limits.unauthenticated_per_address);
 
   visit.section("cleanup", "How room is made for a user who comes to the limit.");
   visit({.key = "cleanup.start_ratio",
@@ -299,6 +356,13 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 0,
          .most = hour},
         values.client.reconnect_jitter_max);
+
+  visit.section("deflate",
+                "Compression of frames (permessage-deflate) for clients that offer it: worth it for long frames over\n"
+                "# thin lines; costs processor time, and some 50KiB for each connection that has it.");
+  visit({.key = "deflate.enabled", .says = "Whether it is accepted."}, values.deflate.enabled);
+  visit({.key = "deflate.threshold", .says = "Shorter frames go as they are.", .least = 0, .most = 64 * mebibyte},
+        values.deflate.threshold);
 
   visit.section("loop", "The event loops that carry sockets and actors.");
   visit({.key = "loop.threads", .says = "How many; 0 is one per core.", .least = 0, .most = 256}, values.loop.threads);

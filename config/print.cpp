@@ -12,7 +12,8 @@ constexpr std::string_view preamble =
     R"(# Gangway's options: what each does, and its value. `gangwayd --print-config` writes this page with the values in force.
 #
 # Each can be set by an environment variable as well, which wins: GANGWAY_ and the key in capitals, with _ for the dots
-# (heartbeat.interval: GANGWAY_HEARTBEAT_INTERVAL), lists separated by commas. Agents are set in the file alone.
+# (heartbeat.interval: GANGWAY_HEARTBEAT_INTERVAL), lists separated by commas; an empty one counts
+# as not set. Agents are set in the file alone.
 # Durations have a unit, "1500ms", "25s", "5m" or "1h"; sizes may have one, "64KiB" or "1MiB"; ratios are 0.0 to 1.0.
 
 )";
@@ -35,6 +36,7 @@ std::string quote(std::string_view text) {
 }
 
 std::string print(const std::string& value) { return quote(value); }
+std::string print(bool value) { return value ? "true" : "false"; }
 std::string print(std::uint32_t value) { return std::to_string(value); }
 std::string print(duration value) { return quote(to_string(value)); }
 std::string print(byte_size value) { return quote(to_string(value)); }

@@ -41,6 +41,7 @@ struct settings {
   std::string listen = "127.0.0.1:8080";
   std::string environment = "auto"; ///< development, staging or production once loaded
   std::vector<std::string> origins;
+  std::vector<std::string> trusted_proxies;
 
   struct {
     std::string listen = "127.0.0.1:8081";
@@ -50,11 +51,27 @@ struct settings {
   struct {
     std::string secret;
     std::string secret_file; ///< read into `secret` when the settings are loaded
+    std::string public_key_file;
+    std::string jwks_url;
+    std::string jwks_ca_file;
+    duration jwks_refresh{900'000};
+    duration jwks_retry{30'000};
     std::string issuer;
     std::string audience;
-    duration timeout{10'000};
+    std::string user_claim = "sub";
+    std::string tier_claim = "tier";
+    std::string roles_claim = "roles";
     duration leeway{60'000};
+    duration timeout{10'000};
+    duration expiry_grace{30'000};
+    bool insecure_query_token = false;
+    std::string simulation_secret;
   } auth;
+
+  struct {
+    std::string certificate_file;
+    std::string key_file;
+  } tls;
 
   struct {
     std::string path = "gangway.db";
@@ -71,6 +88,8 @@ struct settings {
     std::uint32_t connections_per_user = 64;
     std::uint32_t connections = 0; ///< of the whole server; 0: as many as there are file descriptors
     std::uint32_t accept_rate = 0; ///< a second; 0: as many as come
+    std::uint32_t unauthenticated = 8'192;
+    std::uint32_t unauthenticated_per_address = 1'024;
   } limits;
 
   struct {
@@ -132,6 +151,11 @@ struct settings {
     duration handshake_timeout{10'000};
     duration reconnect_jitter_max{2'000};
   } client;
+
+  struct {
+    bool enabled = false;
+    byte_size threshold{1024};
+  } deflate;
 
   struct {
     std::uint32_t threads = 0; ///< 0: one per core

@@ -9,8 +9,6 @@ namespace gangway {
 
 namespace {
 
-constexpr std::size_t secret_bytes_min = 32; // RFC 7518, 3.2: a key at least as long as the hash
-
 template <class Value, class Print>
 std::string complain_about_range(const option& about, Value value, Print print) {
   if (value >= about.least && value <= about.most) return {};
@@ -41,6 +39,19 @@ bool is_origin(std::string_view text) {
   return false;
 }
 
+/// Keys that anybody on the way could exchange let anybody in.
+bool is_safe_url(std::string_view text) {
+  if (text.starts_with("https://")) return text.size() > 8;
+  constexpr std::string_view plain = "http://";
+  if (!text.starts_with(plain)) return false;
+  auto host = text.substr(plain.size());
+  host = host.substr(0, host.find_first_of("/?#"));
+  if (host.find('@') != host.npos) return false;
+  const auto has_port = host.rfind(':') != host.npos && !host.ends_with(']');
+  const auto where = parse_endpoint(std::string{host} + (has_port ? "" : ":80"));
+  return host.substr(0, host.find(':')) == "localhost" || (where && is_loopback(*where));
+}
+
 bool is_agent_name(std::string_view text) {
   return !text.empty() && text.size() <= 64
          && text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == text.npos;
@@ -68,8 +79,12 @@ std::string complain(const option& about, const std::string& value) {
   if (about.key.ends_with("listen") && !parse_endpoint(value))
     return "must be an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"" + instead;
   if ((about.key == "store.path" || about.key == "admin.role") && value.empty()) return "must not be empty";
-  if (about.key == "auth.secret" && !value.empty() && value.size() < secret_bytes_min)
+  if (about.key.starts_with("auth.") && about.key.ends_with("secret") && !value.empty()
+      && value.size() < secret_bytes_min)
     return "must have at least 32 bytes";
+  if (about.key.ends_with("_claim") && value.empty()) return "must not be empty";
+  if (about.key == "auth.jwks_url" && !value.empty() && !is_safe_url(value))
+    return "must begin with https://, or with http:// and this machine's loopback address" + instead;
   if (about.key == "agents.name" && !is_agent_name(value)) return "must be 1 to 64 letters, digits, _ or -" + instead;
   if (about.key == "agents.kind" && value != "builtin") {
     if (is_one_of("openai, agui, webhook", value))
@@ -79,7 +94,12 @@ std::string complain(const option& about, const std::string& value) {
   return {};
 }
 
-std::string complain(const option&, const std::vector<std::string>& values) {
+std::string complain(const option& about, const std::vector<std::string>& values) {
+  if (about.key == "trusted_proxies") {
+    for (const auto& value : values)
+      if (!is_network(value)) return "must hold addresses or networks such as \"10.0.0.0/8\", not \"" + value + '"';
+    return {};
+  }
   // The only list there is holds origins.
   for (const auto& value : values)
     if (!is_origin(value))
@@ -148,6 +168,19 @@ std::vector<std::string> complain_about_relations(const settings& values, const 
   require(!door || door->port == 0 || door != parse_endpoint(values.admin.listen), {"listen", "admin.listen"},
           "listen and admin.listen must differ, and are both \"" + values.listen + '"');
 
+  const auto& auth = values.auth;
+  const auto key_sources = !auth.secret.empty() + !auth.public_key_file.empty() + !auth.jwks_url.empty();
+  require(key_sources <= 1, {"auth.secret", "auth.public_key_file", "auth.jwks_url"},
+          "auth.secret (or auth.secret_file), auth.public_key_file and auth.jwks_url exclude each other: tokens come "
+          "from one issuer");
+  require(auth.simulation_secret.empty() || auth.simulation_secret != auth.secret,
+          {"auth.secret", "auth.simulation_secret"},
+          "auth.simulation_secret must differ from auth.secret: nobody could tell tests from people");
+  require(auth.simulation_secret.empty() || values.environment != "production",
+          {"auth.simulation_secret", "environment"},
+          "auth.simulation_secret must not be set in production: whoever has it can sign in as anybody");
+  require(values.tls.certificate_file.empty() == values.tls.key_file.empty(), {"tls.certificate_file", "tls.key_file"},
+          "tls.certificate_file and tls.key_file are set both or not at all");
   require(!values.agents.empty(), {"agents"}, "agents must name at least one");
   for (auto agent = values.agents.begin(); agent != values.agents.end(); ++agent)
     require(std::none_of(values.agents.begin(), agent, [&](const auto& other) { return other.name == agent->name; }),

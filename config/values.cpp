@@ -121,6 +121,17 @@ bool is_loopback(const endpoint& where) {
   return inet_pton(AF_INET6, where.address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6) != 0;
 }
 
+bool is_network(const std::string& text) {
+  const auto slash = text.find('/');
+  const auto address = text.substr(0, slash);
+  in6_addr binary{};
+  const bool is_v4 = inet_pton(AF_INET, address.c_str(), &binary) == 1;
+  if (!is_v4 && inet_pton(AF_INET6, address.c_str(), &binary) != 1) return false;
+  if (slash == text.npos) return true;
+  const auto bits = parse_number(std::string_view{text}.substr(slash + 1));
+  return bits && *bits <= (is_v4 ? 32 : 128);
+}
+
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
   const auto cost = [&](const std::string& candidate) {
     const auto whole = slips(name, candidate);

@@ -49,6 +49,9 @@ std::optional<endpoint> parse_endpoint(std::string_view text);
 /// Returns whether only this machine can connect to the endpoint (127.0.0.0/8 or ::1).
 bool is_loopback(const endpoint& where);
 
+/// Returns whether `text` is an address ("10.1.2.3", "::1") or a network ("10.0.0.0/8", "fd00::/8").
+bool is_network(const std::string& text);
+
 /// Returns the candidate that is the fewest slips of a finger (a character left out, put in, changed, or two swapped)
 /// away from `name`; for dotted names, the right last part in a wrong section counts as near. Ties fall to the first.
 /// @pre !candidates.empty()

@@ -12,16 +12,19 @@
 #include <string>
 #include <vector>
 
+#include "net/auth/jwks_source.hpp"
+#include "net/auth/token_verifier.hpp"
+#include "net/client_address.hpp"
+#include "net/tls_context.hpp"
 #include "protocol/actors.hpp"
 
 namespace gangway {
 
-/// What HS256 tokens are checked by.
-struct token_rules {
-  std::string secret;                  ///< at least 32 bytes
-  std::optional<std::string> issuer;   ///< `iss` must be it, if set
-  std::optional<std::string> audience; ///< `aud` must contain it, if set
-  std::chrono::seconds leeway{60};     ///< for `exp` and `nbf`
+/// Where a JSON Web Key Set is fetched from, and how often.
+struct jwks_place {
+  std::string url;
+  std::string ca_file; ///< of the authority that its server's certificate is checked by; empty: the system's
+  jwks_rules rules;
 };
 
 /// A file that the public listener serves as it is: the demo page's.
@@ -41,7 +44,12 @@ struct connection_rules {
   std::chrono::milliseconds close_timeout{2'000};           ///< for the closing handshake
   std::chrono::milliseconds pause_max{5'000};               ///< of reading, while the client takes nothing; then 4008
   std::vector<std::string> origins;                         ///< allowed besides the same host
-  token_rules tokens;
+  trusted_proxies proxies;                                  ///< whose word on their clients counts
+  bool insecure_query_token = false;                        ///< `?access_token=` is looked at
+  std::chrono::milliseconds expiry_grace{30'000};           ///< from a token's end to its connection's, 4005
+  std::optional<std::size_t> deflate_threshold;             ///< permessage-deflate, from this size on; none: never
+  std::uint32_t unauthenticated_max = 8192;                 ///< connections without a valid token, in all
+  std::uint32_t unauthenticated_per_address_max = 1024;     ///< and from one address
   std::chrono::milliseconds user_timeout{35'000}; ///< for which a peer's kernel may acknowledge nothing of what we sent
   std::uint32_t accept_rate = 0;                  ///< upgrades per second, and as many at once; 0: unlimited
   std::uint32_t connections_max = 0;              ///< of the whole node; 0: unlimited
@@ -63,6 +71,7 @@ struct http_rules {
   std::map<std::string, static_file> files;           ///< by their path, such as "/"
   std::chrono::milliseconds inspector_timeout{2'000}; ///< for the inspector's answer; then 503
   std::chrono::milliseconds order_timeout{35'000};    ///< for its answer to a POST: a cleanup takes its time
+  std::string demo_secret;                            ///< signs the demo page's tokens; empty: there are none
   bool dev = false; ///< opens `POST /dev/token`, and the admin listener without a token, to this machine alone
 };
 
@@ -77,6 +86,9 @@ struct doors {
   connection_rules connections;
   http_rules http;
   entrances behind;
+  token_verifier::basis tokens;
+  std::optional<jwks_place> jwks; ///< where the keys of `tokens` come from, if they do
+  tls_context tls;                ///< null: both listeners speak plain TCP
 };
 
 } // namespace gangway

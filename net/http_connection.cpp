@@ -4,16 +4,14 @@
 #include <utility>
 
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
 #include "net/http_message.hpp"
+#include "net/upgrade.hpp"
 #include "protocol/json.hpp"
 #include "protocol/log.hpp"
 #include "protocol/session_link.hpp"
@@ -26,12 +24,12 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
 using field = http::field;
 using socket_error = boost::system::error_code;
 
 constexpr std::uint32_t header_bytes_max = 16 * 1024;
 constexpr std::uint64_t body_bytes_max = 64 * 1024;
+constexpr std::size_t piece_bytes = 4 * 1024; // that are read at once
 
 // For how long a token of the demo page is good.
 constexpr std::chrono::hours demo_token_age{12};
@@ -46,24 +44,16 @@ constexpr std::string_view page_policy =
 
 http_answer not_found() { return http_error(404, "not_found", "nothing is served at this path"); }
 
-http_answer wrong_method(std::string allowed) {
-  auto result = http_error(405, "bad_request", "this path answers " + allowed);
-  result.headers.emplace_back("Allow", std::move(allowed));
-  return result;
-}
-
-http_answer bad_token(const token_fault& fault) {
-  log::info("a token was refused", {{"reason", fault.reason}});
-  auto result = http_error(401, fault.expired ? "token_expired" : "unauthenticated", fault.reason);
+http_answer to_answer(const token_fault& fault) {
+  if (fault.kind == token_trouble::unavailable) return overloaded(fault.reason, keys_retry_after);
+  auto result =
+      http_error(401, fault.kind == token_trouble::expired ? "token_expired" : "unauthenticated", fault.reason);
   result.headers.emplace_back("WWW-Authenticate", "Bearer error=\"invalid_token\"");
   return result;
 }
 
-http_answer overloaded(std::string_view reason, std::chrono::milliseconds retry_after) {
-  auto result = http_error(503, "overloaded", reason);
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after).count();
-  result.headers.emplace_back("Retry-After", std::to_string(std::max<std::int64_t>(1, seconds)));
-  return result;
+http_answer no_seat() {
+  return overloaded("too many connections have not shown who they are", std::chrono::seconds{1});
 }
 
 http_query query_of(const boost::urls::url_view& url) {
@@ -91,82 +81,146 @@ private:
 
 class live_connection final : public http_connection, public std::enable_shared_from_this<live_connection> {
 public:
-  live_connection(http_home& home, tcp::socket socket, door which)
+  live_connection(http_home& home, std::shared_ptr<transport> stream, door which)
       : home_{home},
         which_{which},
-        stream_{std::move(socket)},
+        stream_{std::move(stream)},
+        client_{stream_->peer()},
         buffer_{header_bytes_max + body_bytes_max},
-        inspector_deadline_{stream_.get_executor()} {
-    socket_error ignored;
-    is_local_ = stream_.socket().remote_endpoint(ignored).address().is_loopback();
-  }
+        deadline_{home.loops.context(home.index)} {}
 
-  void read() {
-    parser_.emplace();
-    parser_->header_limit(header_bytes_max);
-    parser_->body_limit(body_bytes_max);
-    stream_.expires_after(rules().handshake_timeout);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](socket_error error, std::size_t) { self->on_read(error); });
+  void begin() {
+    // A handshake is as dear as a token, and is begun before anybody can be told to come again.
+    if (stream_->is_bound() && !home_.handshakes.take(std::chrono::steady_clock::now())) return drop();
+    seat_ = rooms().seats.enter();
+    const bool is_known = !rules().proxies.contains(client_);
+    if ((!seat_ || (is_known && !seat_.name(client_))) && !stand()) return drop();
+    arm(patience(), &live_connection::drop);
+    stream_->open([self = shared_from_this()](const socket_error& error) {
+      if (self->gone_) return;
+      if (error) return self->drop();
+      self->read();
+    });
   }
 
   void drop() override {
-    inspector_deadline_.cancel();
-    stream_.close();
+    stream_->close();
     leave();
   }
 
   void on_inspector_reply(const inspector_reply* from, http_answer what) {
     if (from != pending_.get()) return;
     pending_.reset();
-    inspector_deadline_.cancel();
     answer(std::move(what));
   }
 
 private:
   const connection_rules& rules() const { return home_.rules.connections; }
+  waiting_rooms& rooms() const { return home_.rooms[static_cast<std::size_t>(which_)]; }
 
-  void on_read(socket_error error) {
-    if (gone_) return;
-    if (!error) {
-      request_ = parser_->release();
-      parser_.reset();
-      is_head_ = request_.method() == http::verb::head;
-      keep_alive_ = request_.keep_alive();
-      return handle();
+  // -- reading -------------------------------------------------------------------------------------
+
+  void read() {
+    parser_.emplace();
+    header_bytes_ = 0;
+    parser_->header_limit(header_bytes_max);
+    parser_->body_limit(body_bytes_max);
+    arm(patience(), &live_connection::drop);
+    parse();
+  }
+
+  void parse() {
+    while (buffer_.size() > 0) {
+      socket_error error;
+      const bool in_header = !parser_->is_header_done();
+      const auto used = parser_->put(buffer_.data(), error);
+      buffer_.consume(used);
+      if (in_header) header_bytes_ += used;
+      // Beast's own limit is for what it looks at in one go.
+      if (header_bytes_ + (parser_->is_header_done() ? 0 : buffer_.size()) > header_bytes_max)
+        return on_bad_request(http::error::header_limit);
+      if (error && error != http::error::need_more) return on_bad_request(error);
+      // Beast 1.81 asserts what is not so of a chunk that comes in pieces, and nobody needs chunks to ask us something.
+      if (in_header && parser_->is_header_done() && parser_->chunked()) {
+        keep_alive_ = false;
+        return answer(http_error(411, "bad_request", "a request's body has a Content-Length"));
+      }
+      if (parser_->is_done()) return on_request();
+      if (used == 0) break;
     }
+    // No state of the parser may lead to a throw: it would end the process.
+    if (buffer_.size() + piece_bytes > buffer_.max_size()) return on_bad_request(http::error::buffer_overflow);
+    stream_->read(buffer_.prepare(piece_bytes),
+                  [self = shared_from_this()](const socket_error& error, std::size_t size) {
+                    if (self->gone_) return;
+                    if (error) return self->drop();
+                    self->buffer_.commit(size);
+                    self->parse();
+                  });
+  }
+
+  void on_bad_request(const socket_error& error) {
     keep_alive_ = false;
     if (error == http::error::header_limit || error == http::error::buffer_overflow)
       return answer(http_error(431, "too_large", "the header is longer than 16 KiB"));
     if (error == http::error::body_limit) return answer(http_error(413, "too_large", "the body is longer than 64 KiB"));
-    if (error.category() == make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream
-        && error != http::error::partial_message)
-      return answer(http_error(400, "bad_request", "this is not HTTP/1.1: " + error.message()));
-    drop();
+    answer(http_error(400, "bad_request", "this is not HTTP/1.1: " + error.message()));
+  }
+
+  void on_request() {
+    request_ = parser_->release();
+    parser_.reset();
+    is_head_ = request_.method() == http::verb::head;
+    if (rules().proxies.contains(stream_->peer())) {
+      client_ = client_address(stream_->peer(), joined(request_, "X-Forwarded-For"), rules().proxies);
+      if (!seat_.name(client_) && !stand()) return drop();
+    }
+    // Where seats are scarce nobody keeps one for what he may say later.
+    keep_alive_ = request_.keep_alive() && !is_standing_ && !(seat_ && rooms().seats.is_crowded());
+    handle();
+  }
+
+  // Whoever finds no seat is heard all the same, for a moment: he may show a token at once, and whoever looks after the
+  // server may ask how it is. All others are told to come again. Returns false if too many stand already.
+  bool stand() {
+    seat_ = rooms().standing.enter();
+    is_standing_ = true;
+    keep_alive_ = false;
+    if (home_.notes.take(std::chrono::steady_clock::now()))
+      log::warning("too many connections have not shown who they are",
+                   {{"client", client_.to_string()}, {"in_all", rooms().seats.taken()}});
+    return seat_ && seat_.name(client_);
+  }
+
+  std::chrono::milliseconds patience() const {
+    return is_standing_ ? std::chrono::milliseconds{farewell_max} : rules().handshake_timeout;
   }
 
   // -- routes --------------------------------------------------------------------------------------
 
   void handle() {
+    if (const auto reason = complain_about_host(request_); !reason.empty())
+      return answer(http_error(400, "bad_request", reason));
     const auto target = request_.target();
     auto parsed = boost::urls::parse_origin_form(target);
     if (!parsed) parsed = boost::urls::parse_absolute_uri(target);
     if (!parsed) return answer(http_error(400, "bad_request", "the request's target cannot be read"));
-    const boost::urls::url_view& url = *parsed;
-    const std::string path{url.encoded_path()};
+    std::string path{parsed->encoded_path()};
     if (which_ == door::visitors)
-      visit(url, path);
+      visit(path, query_of(*parsed));
     else
-      administrate(url, path);
+      administrate(std::move(path), query_of(*parsed));
   }
 
-  void visit(const boost::urls::url_view& url, const std::string& path) {
-    if (path == "/ws") return upgrade(url);
-    if (path == "/dev/token" && home_.rules.http.dev) return answer(make_demo_token());
+  void visit(const std::string& path, const http_query& query) {
+    if (path == "/ws") return upgrade(query);
+    if (path == "/dev/token" && !home_.rules.http.demo_secret.empty()) return answer(make_demo_token());
     const auto& files = home_.rules.http.files;
     const auto file = files.find(path);
     const bool is_health = path == "/health" || path == "/health/ready";
-    if (!is_health && path != "/health/live" && path != "/version" && file == files.end()) return answer(not_found());
+    const bool is_looked_after = is_health || path == "/health/live";
+    if (!is_looked_after && path != "/version" && file == files.end()) return answer(not_found());
+    if (is_standing_ && !is_looked_after) return answer(no_seat());
     if (request_.method() != http::verb::get && !is_head_) return answer(wrong_method("GET, HEAD"));
     if (is_health) return ask_inspector(path, {});
     if (path == "/health/live") return answer({.body = R"({"status":"alive"})"});
@@ -176,8 +230,31 @@ private:
             .headers = {{"Content-Security-Policy", std::string{page_policy}}, {"Referrer-Policy", "no-referrer"}}});
   }
 
-  void administrate(const boost::urls::url_view& url, const std::string& path) {
-    if (auto refusal = refuse_administrator()) return answer(std::move(*refusal));
+  void administrate(std::string path, http_query query) {
+    auto token = token_of(request_);
+    if (!token) {
+      if (is_standing_) return answer(no_seat());
+      if (!home_.rules.http.dev) return refuse({token_trouble::invalid, "this needs the token of an administrator"});
+      if (!is_from_this_machine())
+        return answer(http_error(403, "forbidden", "without a token, --dev answers loopback and its own pages only"));
+      return obey(std::move(path), std::move(query));
+    }
+    await_judgement();
+    home_.tokens.verify(std::move(*token), [self = shared_from_this(), path = std::move(path),
+                                            query = std::move(query)](token_verdict verdict) mutable {
+      if (!self->is_judged()) return;
+      if (const auto* fault = std::get_if<token_fault>(&verdict)) return self->refuse(*fault);
+      const auto& [user, tier, roles, expires_at, is_played] = std::get<token_claims>(verdict);
+      const auto& wanted = self->home_.rules.http.admin_role;
+      if (std::find(roles.begin(), roles.end(), wanted) == roles.end())
+        return self->forbid("this needs the role " + wanted + (is_played ? ", and a simulation has none" : ""));
+      self->obey(std::move(path), std::move(query));
+    });
+  }
+
+  // Does what an administrator wants.
+  void obey(std::string path, http_query query) {
+    seat_.give_back();
     if (!path.starts_with("/api/v1/") && path != "/metrics" && path != "/console" && !path.starts_with("/console/"))
       return answer(not_found());
     const bool takes_orders = path.starts_with("/api/v1/");
@@ -186,7 +263,8 @@ private:
       return answer(wrong_method(takes_orders ? "GET, HEAD, POST, DELETE" : "GET, HEAD"));
     if (request_.method() == http::verb::post && !is_json(request_))
       return answer(http_error(415, "bad_request", "the body must be JSON: Content-Type: application/json"));
-    ask_inspector(path, query_of(url));
+    if (path == "/api/v1/tickets") return answer(issue_ticket());
+    ask_inspector(std::move(path), std::move(query));
   }
 
   bool is_order_method() const {
@@ -197,23 +275,25 @@ private:
 
   // A page in this machine's own browser must not reach these doors for a foreign site, nor under a foreign name.
   bool is_from_this_machine() const {
-    return is_local_ && is_host_loopback(request_) && is_origin_allowed(request_, rules().origins);
+    return stream_->peer().is_loopback() && is_host_loopback(request_)
+           && is_origin_allowed(request_, header(request_, field::host), rules().origins);
   }
 
-  std::optional<http_answer> refuse_administrator() {
-    const auto token = token_of(request_);
-    if (!token) {
-      if (!home_.rules.http.dev) return bad_token({false, "this needs the token of an administrator"});
-      if (!is_from_this_machine())
-        return http_error(403, "forbidden", "without a token, --dev answers loopback and its own pages only");
-      return std::nullopt;
-    }
-    const auto verdict = verify_token(*token, rules().tokens, utc_now());
-    if (const auto* fault = std::get_if<token_fault>(&verdict)) return bad_token(*fault);
-    const auto& roles = std::get<token_claims>(verdict).roles;
-    if (std::find(roles.begin(), roles.end(), home_.rules.http.admin_role) == roles.end())
-      return http_error(403, "forbidden", "this needs the role " + home_.rules.http.admin_role);
-    return std::nullopt;
+  http_answer issue_ticket() {
+    if (request_.method() != http::verb::post) return wrong_method("POST");
+    constexpr std::string_view names[] = {"user_id", "tier"};
+    std::string_view values[2];
+    const auto body = json::find_members(request_.body(), names, values, wire::depth_max);
+    const auto user = body == json::verdict::object ? json::to_text(values[0]) : std::nullopt;
+    const auto tier = values[1].empty() ? std::optional<std::string>{""} : json::to_text(values[1]);
+    if (!user || !is_user_id(*user) || !tier)
+      return http_error(400, "bad_request",
+                        R"(say {"user_id":…,"tier":…}: 1 to 255 bytes without control characters, and a tier if any)");
+    const auto ticket = home_.tickets.issue({{*user}, *tier}, std::chrono::steady_clock::now());
+    if (!ticket) return overloaded("too many tickets wait to be used", ticket_office::age_max);
+    const auto age_max = std::chrono::duration_cast<std::chrono::milliseconds>(ticket_office::age_max);
+    auto result = json::object{}.text("ticket", *ticket).number("expires_in_ms", age_max.count()).take();
+    return {.body = json::object{}.raw("result", result).take(), .is_secret = true};
   }
 
   http_answer make_demo_token() {
@@ -227,34 +307,16 @@ private:
       return http_error(400, "bad_request", R"(say {"user":…}: 1 to 255 bytes without control characters)");
     const auto now = utc_now();
     const token_claims claims{{*user}, json::to_text(values[1]).value_or(""), {}, now + demo_token_age};
-    return {.body = json::object{}.text("token", make_token(claims, rules().tokens, now)).take()};
+    const auto token = make_token(claims, home_.rules.http.demo_secret, home_.rules.tokens.rules, now);
+    return {.body = json::object{}.text("token", token).take(), .is_secret = true};
   }
 
   // -- the way to a session ------------------------------------------------------------------------
 
-  void upgrade(const boost::urls::url_view& url) {
-    if (request_.method() != http::verb::get) return answer(wrong_method("GET"));
-    if (!is_upgrade(request_) || header(request_, field::sec_websocket_version) != "13") {
-      auto refusal = http_error(426, "bad_request", "this path speaks WebSocket (RFC 6455, version 13) only");
-      refusal.headers.emplace_back("Upgrade", "websocket");
-      refusal.headers.emplace_back("Connection", "Upgrade");
-      refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
-      return answer(std::move(refusal));
-    }
-    auto wanted = wanted_of(query_of(url));
-    if (const auto* reason = std::get_if<std::string>(&wanted)) return answer(http_error(400, "bad_request", *reason));
-    for (const auto* asked : {"token", "access_token", "ticket"})
-      if (url.params().contains(asked))
-        return answer(http_error(400, "bad_request",
-                                 "a token comes in the Authorization header, the subprotocol or a connect frame"));
-    // A key is 16 bytes in base64, which is 22 letters and two signs.
-    const auto key = header(request_, field::sec_websocket_key);
-    if (key.size() != 24 || !key.ends_with("=="))
-      return answer(http_error(400, "bad_request", "Sec-WebSocket-Key is not 16 bytes in base64"));
-    if (!request_.body().empty() || buffer_.size() > 0)
-      return answer(http_error(400, "bad_request", "a client says nothing more before its upgrade is answered"));
-    if (!is_origin_allowed(request_, rules().origins))
-      return answer(http_error(403, "forbidden", "this origin is neither the server's own nor among `origins`"));
+  void upgrade(const http_query& query) {
+    const auto host = host_of(request_, rules().proxies.contains(stream_->peer()));
+    auto judged = judge_upgrade(request_, query, host, buffer_.size() > 0, rules());
+    if (auto* refusal = std::get_if<http_answer>(&judged)) return answer(std::move(*refusal));
     if (!home_.ready.load(std::memory_order_acquire)) {
       auto refusal = http_error(503, "draining", "the server is starting or about to end");
       refusal.headers.emplace_back("Retry-After", "1");
@@ -262,29 +324,84 @@ private:
     }
     if (!home_.upgrades.take(std::chrono::steady_clock::now()))
       return answer(overloaded("more clients come at once than the server lets in", std::chrono::seconds{1}));
-    std::optional<token_claims> claims;
-    if (const auto token = token_of(request_)) {
-      auto verdict = verify_token(*token, rules().tokens, utc_now());
-      if (const auto* fault = std::get_if<token_fault>(&verdict)) return answer(bad_token(*fault));
-      claims = std::get<token_claims>(std::move(verdict));
+    auto asked = std::make_shared<upgrade_request>(std::get<upgrade_request>(std::move(judged)));
+    if (is_standing_ && std::holds_alternative<std::monostate>(asked->credential)) return answer(no_seat());
+    if (auto* token = std::get_if<shown_token>(&asked->credential)) {
+      await_judgement();
+      return home_.tokens.verify(std::move(token->text), [self = shared_from_this(), asked](token_verdict verdict) {
+        if (!self->is_judged()) return;
+        if (const auto* fault = std::get_if<token_fault>(&verdict)) return self->refuse(*fault);
+        self->board(*asked, identity{std::get<token_claims>(std::move(verdict))});
+      });
     }
+    if (auto* ticket = std::get_if<shown_ticket>(&asked->credential)) {
+      await_judgement();
+      return home_.redeem(ticket->text, [self = shared_from_this(), asked](std::optional<ticket_grant> granted) {
+        const auto& shown = std::get<shown_ticket>(asked->credential).text;
+        if (!self->is_judged()) {
+          if (granted) self->home_.put_back(shown, std::move(*granted));
+          return;
+        }
+        if (!granted) return self->refuse(bad_ticket());
+        if (!self->board(*asked, identity{*granted})) self->home_.put_back(shown, std::move(*granted));
+      });
+    }
+    board(*asked, std::nullopt);
+  }
+
+  static token_fault bad_ticket() { return {token_trouble::invalid, "the ticket is unknown, used or too old"}; }
+
+  // What a judgement waits for may take longer than a request may.
+  void await_judgement() {
+    is_waiting_ = true;
+    arm(keys_patience, &live_connection::on_no_judgement);
+  }
+
+  // Whether somebody still waits for it.
+  bool is_judged() { return std::exchange(is_waiting_, false) && !gone_; }
+
+  void on_no_judgement() {
+    is_waiting_ = false;
+    answer(overloaded("the keys that tokens are checked by do not come", keys_retry_after));
+  }
+
+  void forbid(const std::string& reason) {
+    home_.tokens.note_refusal({token_trouble::invalid, reason}, client_.to_string());
+    answer(http_error(403, "forbidden", reason));
+  }
+
+  void refuse(const token_fault& fault) {
+    if (fault.kind != token_trouble::unavailable) home_.tokens.note_refusal(fault, client_.to_string());
+    // To judge garbage costs more than to send it: each try costs a connection.
+    keep_alive_ = false;
+    answer(to_answer(fault));
+  }
+
+  // Lets the client in, or answers why not. Returns whether it is let in.
+  bool board(upgrade_request& asked, std::optional<identity> who) {
     const auto gate = home_.gate.get();
-    if (!is_open_to(gate, claims ? std::optional{parse_tier(claims->tier)} : std::nullopt))
-      return answer(overloaded("the server is short of resources", gate.retry_after));
-    auto place = home_.find_place(claims);
-    if (!place) return answer(overloaded("the server has as many connections as it may have", gate.retry_after));
-    websocket_upgrade asked{std::string{key},
-                            header_has_token(request_, field::sec_websocket_protocol, wire::subprotocol)};
-    socket_error error;
-    const bool is_v6 = stream_.socket().local_endpoint(error).protocol() == tcp::v6();
-    if (error) return leave();
-    stream_.expires_never();
-    auto socket = stream_.release_socket();
-    loose_socket loose{socket.release(error), is_v6};
-    if (error) return leave();
-    home_.on_upgrade({std::move(loose), std::move(asked), std::move(claims),
-                      std::get<std::optional<wanted_thread>>(std::move(wanted)), std::move(place)});
+    if (!is_open_to(gate, who ? std::optional{parse_tier(who->tier)} : std::nullopt)) {
+      answer(overloaded("the server is short of resources", gate.retry_after));
+      return false;
+    }
+    // A user's sockets live on the loop of the user's actor, if they can be carried there.
+    const bool stays = !who || stream_->is_bound();
+    const auto loop = stays ? home_.index : home_of(who->user, home_.loops.size());
+    auto place = home_.find_place(loop, who);
+    if (!place) {
+      answer(overloaded("the server has as many connections as it may have", gate.retry_after));
+      return false;
+    }
+    auto connection = stream_->upgrade();
+    if (!connection) {
+      drop();
+      return false;
+    }
+    if (who) seat_.give_back();
+    home_.on_upgrade({loop, std::move(connection), std::move(asked.websocket), std::move(who), std::move(asked.wanted),
+                      std::move(place), std::move(seat_)});
     leave();
+    return true;
   }
 
   // -- the inspector -------------------------------------------------------------------------------
@@ -294,17 +411,16 @@ private:
     const auto& http = home_.rules.http;
     const bool is_order = is_order_method();
     pending_ = std::make_shared<inspector_reply>(home_.loops, home_.index, weak_from_this());
-    inspector_deadline_.expires_after(is_order ? http.order_timeout : http.inspector_timeout);
-    inspector_deadline_.async_wait([self = shared_from_this(), asked = pending_.get()](socket_error error) {
-      if (error || self->gone_ || self->pending_.get() != asked) return;
-      self->pending_.reset();
-      self->answer(http_error(503, "overloaded", "the inspector does not answer"));
-    });
-    stream_.expires_never();
+    arm(is_order ? http.order_timeout : http.inspector_timeout, &live_connection::on_silent_inspector);
     caf::anon_send(home_.rules.behind.inspector,
                    answer_request{is_order ? std::string{request_.method_string()} : "GET", std::move(path),
                                   std::move(query), reply_link{pending_},
                                   is_order ? std::move(request_.body()) : std::string{}});
+  }
+
+  void on_silent_inspector() {
+    pending_.reset();
+    answer(http_error(503, "overloaded", "the inspector does not answer"));
   }
 
   // -- answering -----------------------------------------------------------------------------------
@@ -312,48 +428,56 @@ private:
   void answer(http_answer what) {
     if (gone_) return;
     out_ = to_text(what, is_head_, keep_alive_);
-    stream_.expires_after(rules().handshake_timeout);
-    asio::async_write(stream_, asio::buffer(out_), [self = shared_from_this()](socket_error error, std::size_t) {
+    arm(rules().handshake_timeout, &live_connection::drop);
+    stream_->write(asio::buffer(out_), [self = shared_from_this()](const socket_error& error) {
       if (self->gone_) return;
       if (error) return self->drop();
       self->out_ = {};
       if (self->keep_alive_) return self->read();
-      self->stream_.expires_after(farewell_max);
-      self->stream_.socket().shutdown(tcp::socket::shutdown_send, error);
-      self->await_hang_up();
+      self->arm(farewell_max, &live_connection::drop);
+      self->stream_->finish([self](const socket_error&) {
+        if (!self->gone_) self->drop();
+      });
     });
   }
 
-  // A socket that is closed with bytes unread is reset, and the answer with it: the client hangs up first.
-  void await_hang_up() {
-    buffer_.clear();
-    stream_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](socket_error error, std::size_t) {
-      if (self->gone_) return;
-      if (error) return self->drop();
-      self->await_hang_up();
+  // -- time, and the end ---------------------------------------------------------------------------
+
+  // One deadline at a time: whatever is waited for next has its own.
+  void arm(std::chrono::milliseconds delay, void (live_connection::*then)()) {
+    deadline_.expires_after(delay);
+    deadline_.async_wait([self = shared_from_this(), then, turn = ++turn_](const socket_error& error) {
+      if (!error && !self->gone_ && turn == self->turn_) ((*self).*then)();
     });
   }
 
   void leave() {
     if (std::exchange(gone_, true)) return;
     pending_.reset();
+    deadline_.cancel();
+    seat_.give_back();
     home_.connections.erase(shared_from_this());
     if (home_.on_left) home_.on_left();
   }
 
   http_home& home_;
   door which_;
-  bool is_local_ = false;
+  std::shared_ptr<transport> stream_;
+  asio::ip::address client_; ///< as far as is known
+  lobby_seat seat_;
   bool is_head_ = false;
   bool keep_alive_ = true;
+  bool is_standing_ = false; // without a seat
+  bool is_waiting_ = false;  // for a judgement of what was shown
   bool gone_ = false;
-  beast::basic_stream<tcp> stream_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
+  std::size_t header_bytes_ = 0; // read of a header that is not whole yet
   http_request request_;
   std::string out_;
   std::shared_ptr<inspector_reply> pending_;
-  asio::steady_timer inspector_deadline_;
+  asio::steady_timer deadline_;
+  std::uint32_t turn_ = 0; // of the deadline: one that expired may still be on its way when the next begins
 };
 
 void inspector_reply::reply(unsigned status, std::string body, std::string_view content_type) {
@@ -365,10 +489,10 @@ void inspector_reply::reply(unsigned status, std::string body, std::string_view 
 
 } // namespace
 
-void http_connection::begin(http_home& home, tcp::socket socket, door which) {
-  auto connection = std::make_shared<live_connection>(home, std::move(socket), which);
+void http_connection::begin(http_home& home, std::shared_ptr<transport> stream, door which) {
+  auto connection = std::make_shared<live_connection>(home, std::move(stream), which);
   home.connections.insert(connection);
-  connection->read();
+  connection->begin();
 }
 
 } // namespace gangway

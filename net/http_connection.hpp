@@ -2,6 +2,7 @@
 
 /// A TCP connection as long as it speaks HTTP: health, pages, the admin API, and the way to a WebSocket.
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -10,14 +11,15 @@
 #include <optional>
 #include <unordered_set>
 
-#include <boost/asio/ip/tcp.hpp>
-
+#include "net/auth/tickets.hpp"
+#include "net/auth/token_verifier.hpp"
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
 #include "net/gate.hpp"
-#include "net/jwt.hpp"
+#include "net/lobby.hpp"
 #include "net/newcomer.hpp"
 #include "net/token_bucket.hpp"
+#include "net/transport.hpp"
 
 namespace gangway {
 
@@ -29,6 +31,12 @@ enum class door : std::uint8_t {
 
 class http_connection;
 
+/// Where connections wait at a door until they have shown a valid token.
+struct waiting_rooms {
+  lobby seats;
+  lobby standing; ///< for those who find no seat: few, and for a moment
+};
+
 /// One loop's HTTP connections, and what they go by. Touched on that loop alone; outlives every one of them.
 struct http_home {
   event_loops& loops;
@@ -36,25 +44,34 @@ struct http_home {
   const doors& rules;
   const std::atomic<bool>& ready; ///< whether upgrades are let in
   const gangway::gate& gate;
-  token_bucket upgrades; ///< how many are looked at
-  std::function<berth(const std::optional<token_claims>&)> find_place;
+  std::array<waiting_rooms, 2>& rooms; ///< by door, of all loops
+  token_verifier& tokens;
+  ticket_office& tickets;
+  token_bucket upgrades;   ///< how many are looked at
+  token_bucket handshakes; ///< of TLS: how many are begun
+  /// Asks the office that issued a ticket what it grants, and is answered on this loop.
+  std::function<void(std::string ticket, std::function<void(std::optional<ticket_grant>)>)> redeem;
+  /// Gives a ticket back that was redeemed for nothing.
+  std::function<void(std::string ticket, ticket_grant)> put_back;
+  std::function<berth(std::size_t loop, const std::optional<identity>&)> find_place;
   std::function<void(newcomer)> on_upgrade;
   std::unordered_set<std::shared_ptr<http_connection>> connections{};
+  token_bucket notes{1, 1};        ///< of those who find no seat: a line a second
   std::function<void()> on_left{}; ///< a connection has ended, or is a session now
 };
 
 /// Answers the requests of one connection, one after the other, until it ends or becomes a session.
 ///
-/// Bounded: a header of 16 KiB, a body of 64 KiB, `handshake_timeout` for each request, `inspector_timeout` and
-/// `order_timeout` for what the inspector answers. Unknown paths get 404, other methods 405, a `/ws` that is no upgrade
-/// 426, an order that is not `application/json` 415; errors are JSON, `{"error":{"code":…,"message":…}}`.
+/// Bounded: a header of 16 KiB, a body of 64 KiB, `handshake_timeout` for TLS and for each request, `inspector_timeout`
+/// and `order_timeout` for what the inspector answers. Unknown paths get 404, other methods 405, a `/ws` that is no
+/// upgrade 426, an order that is not `application/json` 415; errors are JSON, `{"error":{"code":…,"message":…}}`.
 class http_connection {
 public:
   virtual ~http_connection() = default;
 
-  /// Begins on the loop of `home`.
-  /// @pre called on that loop, and `socket` belongs to it
-  static void begin(http_home& home, boost::asio::ip::tcp::socket socket, door which);
+  /// Begins on the loop of `home`. Without a seat it must show a token at once, or may ask for the health.
+  /// @pre called on that loop, and `stream` belongs to it
+  static void begin(http_home& home, std::shared_ptr<transport> stream, door which);
 
   /// Ends at once.
   /// @pre called on the connection's loop

@@ -9,7 +9,7 @@
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/http/status.hpp>
 
-#include "net/jwt.hpp"
+#include "net/auth/base64url.hpp"
 #include "protocol/json.hpp"
 
 namespace gangway {
@@ -57,11 +57,6 @@ std::optional<authority> parse_authority(std::string_view text, std::string_view
   return result;
 }
 
-const std::string* find(const http_query& query, std::string_view name) {
-  const auto found = std::find_if(query.begin(), query.end(), [&](const auto& one) { return one.first == name; });
-  return found == query.end() ? nullptr : &found->second;
-}
-
 std::string date_now() {
   std::array<char, 32> text{};
   const auto now = std::time(nullptr);
@@ -77,6 +72,19 @@ http_answer http_error(unsigned status, std::string_view code, std::string_view 
   return {.status = status, .body = json::object{}.raw("error", error).take()};
 }
 
+http_answer wrong_method(std::string allowed) {
+  auto result = http_error(405, "bad_request", "this path answers " + allowed);
+  result.headers.emplace_back("Allow", std::move(allowed));
+  return result;
+}
+
+http_answer overloaded(std::string_view reason, std::chrono::milliseconds retry_after) {
+  auto result = http_error(503, "overloaded", reason);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after).count();
+  result.headers.emplace_back("Retry-After", std::to_string(std::max<std::int64_t>(1, seconds)));
+  return result;
+}
+
 std::string to_text(const http_answer& answer, bool is_head, bool keep_alive) {
   std::string out = "HTTP/1.1 " + std::to_string(answer.status) + ' ';
   out += view(http::obsolete_reason(http::int_to_status(answer.status)));
@@ -87,7 +95,7 @@ std::string to_text(const http_answer& answer, bool is_head, bool keep_alive) {
   add("Date", date_now());
   add("Content-Type", answer.content_type);
   add("Content-Length", std::to_string(answer.body.size()));
-  add("Cache-Control", "no-cache");
+  add("Cache-Control", answer.is_secret ? "no-store" : "no-cache");
   add("X-Content-Type-Options", "nosniff");
   for (const auto& [name, value] : answer.headers)
     add(name, value);
@@ -99,8 +107,29 @@ std::string to_text(const http_answer& answer, bool is_head, bool keep_alive) {
 
 std::string_view header(const http_request& request, http::field name) { return view(request[name]); }
 
+template <class Name>
+std::string join_lines(const http_request& request, Name name) {
+  std::string result;
+  const auto [first, last] = request.equal_range(name);
+  std::for_each(first, last, [&](const auto& line) {
+    if (!result.empty()) result += ", ";
+    result += view(line.value());
+  });
+  return result;
+}
+
+std::string joined(const http_request& request, http::field name) { return join_lines(request, name); }
+
+std::string joined(const http_request& request, std::string_view name) {
+  return join_lines(request, boost::beast::string_view{name.data(), name.size()});
+}
+
 bool header_has_token(const http_request& request, http::field name, std::string_view token) {
   return any_token(request, name, [&](std::string_view candidate) { return to_lower(candidate) == token; });
+}
+
+bool offers(const http_request& request, http::field name, std::string_view token) {
+  return any_token(request, name, [&](std::string_view candidate) { return candidate == token; });
 }
 
 bool is_upgrade(const http_request& request) {
@@ -124,6 +153,11 @@ std::optional<std::string> token_of(const http_request& request) {
     return true;
   });
   return result;
+}
+
+const std::string* find(const http_query& query, std::string_view name) {
+  const auto found = std::find_if(query.begin(), query.end(), [&](const auto& one) { return one.first == name; });
+  return found == query.end() ? nullptr : &found->second;
 }
 
 std::variant<std::optional<wanted_thread>, std::string> wanted_of(const http_query& query) {
@@ -154,15 +188,32 @@ bool is_json(const http_request& request) {
   return to_lower(type) == "application/json";
 }
 
-bool is_origin_allowed(const http_request& request, const std::vector<std::string>& origins) {
+std::string complain_about_host(const http_request& request) {
+  const auto count = request.count(http::field::host);
+  // Health checks of old speak HTTP/1.0, which has none.
+  if (count == 0 && request.version() == 10) return {};
+  if (count == 0) return "the request has no Host header";
+  if (count > 1) return "the request has several Host headers";
+  return parse_authority(header(request, http::field::host), "80") ? std::string{} : "the Host header cannot be read";
+}
+
+std::string_view host_of(const http_request& request, bool from_trusted_proxy) {
+  if (from_trusted_proxy)
+    if (const auto forwarded = view(request["X-Forwarded-Host"]); !forwarded.empty())
+      return forwarded.substr(0, forwarded.find(','));
+  return header(request, http::field::host);
+}
+
+bool is_origin_allowed(const http_request& request, std::string_view host, const std::vector<std::string>& origins) {
   const auto origin = header(request, http::field::origin);
   if (request.count(http::field::origin) == 0) return true;
+  if (request.count(http::field::origin) > 1) return false;
   if (std::any_of(origins.begin(), origins.end(), [&](const auto& one) { return to_lower(one) == to_lower(origin); }))
     return true;
   for (const auto& [scheme, port] : {std::pair{"http://", "80"}, std::pair{"https://", "443"}}) {
     if (!to_lower(origin).starts_with(scheme)) continue;
     const auto page = parse_authority(origin.substr(std::string_view{scheme}.size()), port);
-    return page && page == parse_authority(header(request, http::field::host), port);
+    return page && page == parse_authority(host, port);
   }
   return false;
 }

@@ -2,6 +2,7 @@
 
 /// HTTP without sockets: the answers as values, and the questions that a request's header answers.
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,10 +25,17 @@ struct http_answer {
   std::string body;
   std::string content_type = "application/json";
   std::vector<std::pair<std::string_view, std::string>> headers{};
+  bool is_secret = false; ///< nobody on the way may keep it
 };
 
 /// Returns `{"error":{"code":…,"message":…}}` with that status.
 http_answer http_error(unsigned status, std::string_view code, std::string_view message);
+
+/// Returns the 405 that says which methods a path answers.
+http_answer wrong_method(std::string allowed);
+
+/// Returns the 503 of a server that has no room, and says when to come again.
+http_answer overloaded(std::string_view reason, std::chrono::milliseconds retry_after);
 
 /// Returns the answer as it goes out; without the body if it answers a HEAD.
 std::string to_text(const http_answer& answer, bool is_head, bool keep_alive);
@@ -35,8 +43,15 @@ std::string to_text(const http_answer& answer, bool is_head, bool keep_alive);
 /// Returns the value of a header, empty if there is none.
 std::string_view header(const http_request& request, boost::beast::http::field name);
 
+/// Returns the value of a header that is a list, with its lines joined by commas (RFC 9110, 5.3).
+std::string joined(const http_request& request, boost::beast::http::field name);
+std::string joined(const http_request& request, std::string_view name);
+
 /// Returns whether a header that is a list of tokens, however many lines it takes, holds `token`, in whatever case.
 bool header_has_token(const http_request& request, boost::beast::http::field name, std::string_view token);
+
+/// The same, but as it is spelled: what is compared in whatever case is not what was offered (RFC 6455, 4.2.2).
+bool offers(const http_request& request, boost::beast::http::field name, std::string_view token);
 
 /// Returns whether this asks for a WebSocket (RFC 6455, 4.2.1), whatever else may be wrong with it.
 bool is_upgrade(const http_request& request);
@@ -48,6 +63,9 @@ std::optional<std::string> token_of(const http_request& request);
 /// A request's query, decoded: names and values as they came.
 using http_query = std::vector<std::pair<std::string, std::string>>;
 
+/// Returns the first value of that name, null if there is none.
+const std::string* find(const http_query& query, std::string_view name);
+
 /// Returns the thread that `/ws?thread_id=…[&epoch=…&after_seq=…]` asks for, nothing if it asks for none, or what is
 /// wrong with it. Of several values of one name the first counts, and other names are ignored.
 std::variant<std::optional<wanted_thread>, std::string> wanted_of(const http_query& query);
@@ -55,9 +73,16 @@ std::variant<std::optional<wanted_thread>, std::string> wanted_of(const http_que
 /// Returns whether the body is said to be JSON. A foreign page's form cannot say so without asking us first (CORS).
 bool is_json(const http_request& request);
 
-/// Returns whether the request comes from nowhere in particular (no Origin), from a page of this very host, or from one
-/// of `origins`.
-bool is_origin_allowed(const http_request& request, const std::vector<std::string>& origins);
+/// Returns what is wrong with the request's Host header (RFC 9112, 3.2), or nothing.
+std::string complain_about_host(const http_request& request);
+
+/// Returns the host that the client asked for: by X-Forwarded-Host, if a trusted proxy passed the request on, else by
+/// Host.
+std::string_view host_of(const http_request& request, bool from_trusted_proxy);
+
+/// Returns whether the request comes from nowhere in particular (no Origin), from a page of `host`, which is this very
+/// host, or from one of `origins`.
+bool is_origin_allowed(const http_request& request, std::string_view host, const std::vector<std::string>& origins);
 
 /// Returns whether the Host header names this machine: localhost, 127.0.0.0/8 or ::1. A page of a foreign name that
 /// resolves to this machine does not get past it.

@@ -6,26 +6,58 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "net/auth/jwks_fetch.hpp"
 #include "net/listener.hpp"
 #include "net/session.hpp"
+#include "net/transport.hpp"
 
 namespace gangway {
+
+namespace {
+
+// Who finds no seat has this many places to stand, and so many from one address: enough for clients that show a token
+// at once, and for whoever asks how the server is.
+constexpr std::uint32_t standing_max = 512;
+constexpr std::uint32_t standing_per_address_max = 16;
+
+waiting_rooms rooms_of(const connection_rules& rules) {
+  return {{rules.unauthenticated_max, rules.unauthenticated_per_address_max}, {standing_max, standing_per_address_max}};
+}
+
+} // namespace
 
 // One loop's part. After construction it is touched on that loop alone, but for `empty` and `places`.
 struct server::floor {
   floor(server& owner, std::size_t loop)
-      : sessions{owner.loops_, loop, owner.rules_, owner.gate_},
-        connections{owner.loops_,
-                    loop,
-                    owner.rules_,
-                    owner.ready_,
-                    owner.gate_,
-                    {owner.rules_.connections.accept_rate, owner.loops_.size()},
-                    [&owner, this](const auto& claims) { return owner.find_place(*this, claims); },
-                    [&owner, this](newcomer who) { owner.move_home(*this, std::move(who)); }},
+      : tickets{loop},
+        tokens{owner.rules_.tokens, ask_of(owner, loop)},
+        tls{owner.rules_.tls},
+        sessions{owner.loops_, loop, owner.rules_, owner.gate_, tokens, token_expiries{owner.loops_.context(loop)}},
+        connections{
+            owner.loops_,
+            loop,
+            owner.rules_,
+            owner.ready_,
+            owner.gate_,
+            owner.rooms_,
+            tokens,
+            tickets,
+            {owner.rules_.connections.accept_rate, owner.loops_.size()},
+            {owner.rules_.connections.accept_rate, owner.loops_.size()},
+            [&owner, loop](std::string ticket, auto done) { owner.redeem(loop, std::move(ticket), std::move(done)); },
+            [&owner](std::string ticket, ticket_grant granted) {
+              owner.put_back(std::move(ticket), std::move(granted));
+            },
+            [&owner](std::size_t where, const auto& who) { return owner.find_place(where, who); },
+            [&owner](newcomer who) { owner.move_home(std::move(who)); }},
         next_batch{owner.loops_.context(loop)} {
     sessions.on_left = [this] { tell_if_empty(); };
     connections.on_left = [this] { tell_if_empty(); };
+  }
+
+  static token_verifier::ask_for_keys ask_of(server& owner, std::size_t loop) {
+    if (!owner.rules_.jwks) return {};
+    return [&owner, loop](auto done) { owner.ask_for_keys(loop, std::move(done)); };
   }
 
   // Begins to close everything, `batch_size` sessions at a time.
@@ -69,6 +101,9 @@ struct server::floor {
   }
 
   berths places;
+  ticket_office tickets;
+  token_verifier tokens;
+  tls_context tls;
   session_home sessions;
   http_home connections;
   boost::asio::steady_timer next_batch;
@@ -78,23 +113,86 @@ struct server::floor {
   bool told = false;
 };
 
-server::server(event_loops& loops, doors rules) : loops_{loops}, rules_{std::move(rules)} {
+server::server(event_loops& loops, doors rules)
+    : loops_{loops}, rules_{std::move(rules)}, rooms_{rooms_of(rules_.connections), rooms_of(rules_.connections)} {
   for (std::size_t loop = 0; loop < loops_.size(); ++loop)
     floors_.push_back(std::make_unique<floor>(*this, loop));
+  if (rules_.jwks)
+    loops_.post(0, [this] { fetch_keys(); });
+  else
+    report_keys("");
 }
 
 server::~server() = default;
 
 std::variant<std::uint16_t, std::string> server::listen(const std::string& address, door which) {
   auto opened = listener::open(loops_, address, [this, which](std::size_t loop, boost::asio::ip::tcp::socket socket) {
-    auto& target = *floors_[loop];
-    if (!target.draining) http_connection::begin(target.connections, std::move(socket), which);
+    accept(loop, std::move(socket), which);
   });
   if (auto* reason = std::get_if<std::string>(&opened)) return std::move(*reason);
   auto& ready = std::get<std::shared_ptr<listener>>(opened);
   ready->start();
   listeners_.push_back(ready);
   return ready->port();
+}
+
+void server::accept(std::size_t loop, boost::asio::ip::tcp::socket socket, door which) {
+  auto& target = *floors_[loop];
+  if (target.draining) return;
+  auto stream = target.tls ? make_tls_transport(loops_.context(loop), std::move(socket), target.tls)
+                           : make_plain_transport(std::move(socket));
+  http_connection::begin(target.connections, std::move(stream), which);
+}
+
+// -- who is let in -------------------------------------------------------------------------------
+
+// On loop 0, where the source lives.
+void server::fetch_keys() {
+  const auto& place = *rules_.jwks;
+  try {
+    key_server_ = make_http_client(loops_.context(0), {.ca_file = place.ca_file});
+  } catch (const std::exception& error) {
+    return report_keys(error.what());
+  }
+  key_source_ = std::make_unique<jwks_source>(
+      loops_.context(0), place.rules, fetch_jwks_from(*key_server_, place.url),
+      jwks_source::listener{[this](std::shared_ptr<const key_set> keys) { use_keys(std::move(keys)); },
+                            [this](const std::string& trouble) { report_keys(trouble); }});
+  key_source_->start();
+}
+
+void server::report_keys(const std::string& trouble) {
+  caf::anon_send(rules_.behind.inspector, component_changed{"auth", trouble});
+}
+
+void server::use_keys(std::shared_ptr<const key_set> keys) {
+  for (std::size_t loop = 0; loop < loops_.size(); ++loop)
+    loops_.post(loop, [&target = *floors_[loop], keys] { target.tokens.use(keys); });
+}
+
+void server::use_certificate(tls_context context) {
+  for (std::size_t loop = 0; loop < loops_.size(); ++loop)
+    loops_.post(loop, [&target = *floors_[loop], context] { target.tls = context; });
+}
+
+// The answer comes behind the keys that it is about: both are posted by loop 0.
+void server::ask_for_keys(std::size_t loop, std::function<void(key_renewal)> done) {
+  loops_.post(0, [this, loop, done = std::move(done)]() mutable {
+    auto answer = [this, loop, done = std::move(done)](key_renewal what) {
+      loops_.post(loop, [done, what] { done(what); });
+    };
+    if (!key_source_) return answer(key_renewal::unavailable);
+    key_source_->renew(std::move(answer));
+  });
+}
+
+void server::redeem(std::size_t loop, std::string ticket, std::function<void(std::optional<ticket_grant>)> done) {
+  const auto office = office_of(ticket, loops_.size());
+  if (!office) return done(std::nullopt);
+  loops_.post(*office, [this, loop, office = *office, ticket = std::move(ticket), done = std::move(done)]() mutable {
+    auto granted = floors_[office]->tickets.redeem(ticket, std::chrono::steady_clock::now());
+    loops_.post(loop, [done = std::move(done), granted = std::move(granted)]() mutable { done(std::move(granted)); });
+  });
 }
 
 // What the loops read once `ready_` is set has been written before.
@@ -114,21 +212,25 @@ std::uint64_t server::connections() const noexcept {
   return result;
 }
 
-// A user's sockets live on the loop of the user's actor; one that has not said whose it is stays where it was accepted.
-std::size_t server::home_of_visitor(const floor& from, const std::optional<token_claims>& claims) const {
-  return claims ? home_of(claims->user, loops_.size()) : from.sessions.index;
+void server::put_back(std::string ticket, ticket_grant granted) {
+  const auto office = office_of(ticket, loops_.size());
+  if (!office) return;
+  loops_.post(*office,
+              [&target = *floors_[*office], ticket = std::move(ticket), granted = std::move(granted)]() mutable {
+                target.tickets.put_back(std::move(ticket), std::move(granted), std::chrono::steady_clock::now());
+              });
 }
 
-berth server::find_place(const floor& from, const std::optional<token_claims>& claims) {
+berth server::find_place(std::size_t loop, const std::optional<identity>& who) {
   const auto& rules = rules_.connections;
-  const auto who = claims ? std::optional{parse_tier(claims->tier)} : std::nullopt;
-  const auto room = room_for(who, rules.connections_max, loops_.size(), rules.reserve_ratio);
-  return floors_[home_of_visitor(from, claims)]->places.take(room);
+  const auto rank = who ? std::optional{parse_tier(who->tier)} : std::nullopt;
+  const auto room = room_for(rank, rules.connections_max, loops_.size(), rules.reserve_ratio);
+  return floors_[loop]->places.take(room);
 }
 
-void server::move_home(const floor& from, newcomer who) {
-  const auto loop = home_of_visitor(from, who.claims);
-  loops_.post(loop, [&target = *floors_[loop], who = std::move(who)]() mutable {
+void server::move_home(newcomer who) {
+  auto& target = *floors_[who.loop];
+  loops_.post(who.loop, [&target, who = std::move(who)]() mutable {
     if (!target.draining) session::begin(target.sessions, std::move(who));
   });
 }
@@ -150,6 +252,9 @@ void server::shut_down(const close_reason& reason, pace how, std::chrono::steady
   set_ready(false);
   for (const auto& each : listeners_)
     each->stop();
+  loops_.post(0, [this] {
+    if (key_source_) key_source_->stop();
+  });
   std::vector<std::future<void>> empty;
   for (const auto& each : floors_)
     empty.push_back(each->empty.get_future());
@@ -158,8 +263,15 @@ void server::shut_down(const close_reason& reason, pace how, std::chrono::steady
   for (const auto& each : empty)
     each.wait_until(deadline);
   on_every_loop([](floor& one) { one.drop_all(); });
-  // A socket may have been on its way from one loop to another all the while: behind this nothing is.
-  on_every_loop([](floor&) {});
+  // A socket may have been on its way from one loop to another all the while, or the question whether its token is
+  // good, to loop 0 and back: behind these nothing is.
+  for (int hop = 0; hop < 2; ++hop)
+    on_every_loop([](floor&) {});
+  on_every_loop([this](const floor& one) {
+    if (&one != floors_.front().get()) return;
+    key_source_.reset();
+    key_server_.reset();
+  });
   listeners_.clear();
 }
 

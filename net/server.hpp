@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -8,10 +9,16 @@
 #include <variant>
 #include <vector>
 
+#include <boost/asio/ip/tcp.hpp>
+
+#include "net/auth/jwks_source.hpp"
+#include "net/auth/tickets.hpp"
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
 #include "net/gate.hpp"
+#include "net/http/client.hpp"
 #include "net/http_connection.hpp"
+#include "net/lobby.hpp"
 #include "protocol/errors.hpp"
 
 namespace gangway {
@@ -46,14 +53,22 @@ public:
   /// Lets upgrades in, or answers them 503.
   void set_ready(bool ready) noexcept;
 
+  /// Checks tokens by these keys from now on. From any thread.
+  void use_keys(std::shared_ptr<const key_set> keys);
+
+  /// Shows new connections this certificate from now on; those that are open keep theirs. From any thread.
+  /// @pre `context` is not null, and the server has spoken TLS from its start
+  void use_certificate(tls_context context);
+
   /// Says whom the node lets in from now on; everybody, until it is called. From any thread.
   void set_gate(const node_gate& state) noexcept;
 
   /// Returns how many sessions there are, over all loops. From any thread.
   std::uint64_t connections() const noexcept;
 
-  /// Closes the ports, then the sessions batch by batch, each with `reason`, and what is left at `deadline` without a
-  /// word. Returns when all are gone; from then on nothing of this server touches an actor.
+  /// Closes the ports, ends the fetching of keys, then the sessions batch by batch, each with `reason`, and what is
+  /// left at `deadline` without a word. Returns when all are gone; from then on nothing of this server touches an
+  /// actor.
   /// @pre not called on a loop; the loops turn
   void shut_down(const close_reason& reason, pace how, std::chrono::steady_clock::time_point deadline);
 
@@ -63,15 +78,23 @@ private:
   template <class Function>
   void on_every_loop(Function work);
 
-  std::size_t home_of_visitor(const floor& from, const std::optional<token_claims>& claims) const;
-  berth find_place(const floor& from, const std::optional<token_claims>& claims);
-  void move_home(const floor& from, newcomer who);
+  void accept(std::size_t loop, boost::asio::ip::tcp::socket socket, door which);
+  void fetch_keys();
+  void report_keys(const std::string& trouble);
+  void ask_for_keys(std::size_t loop, std::function<void(key_renewal)> done);
+  void redeem(std::size_t loop, std::string ticket, std::function<void(std::optional<ticket_grant>)> done);
+  void put_back(std::string ticket, ticket_grant granted);
+  berth find_place(std::size_t loop, const std::optional<identity>& who);
+  void move_home(newcomer who);
 
   event_loops& loops_;
   doors rules_; ///< does not change once `ready_` is set
   std::atomic<bool> ready_{false};
   gate gate_;
+  std::array<waiting_rooms, 2> rooms_; ///< of visitors and of administrators: neither can crowd the others out
   std::vector<std::unique_ptr<floor>> floors_;
+  std::unique_ptr<http_client> key_server_; ///< on loop 0, as its source
+  std::unique_ptr<jwks_source> key_source_;
   std::vector<std::shared_ptr<listener>> listeners_;
 };
 

@@ -29,10 +29,6 @@ std::optional<std::int64_t> request_of(const wire::command& what) {
                     what);
 }
 
-error_code code_of(const token_fault& fault) {
-  return fault.expired ? error_code::token_expired : error_code::unauthenticated;
-}
-
 // A socket that was opened for one thread may be told other things first, such as its place in the queue.
 bool is_greeting(std::string_view text) { return text.starts_with(R"({"type":"connected")"); }
 
@@ -43,9 +39,10 @@ std::uint32_t low_bits(std::uint64_t count) { return static_cast<std::uint32_t>(
 void session::begin(session_home& home, newcomer who) {
   const auto& rules = home.rules.connections;
   auto self = std::make_shared<session>(home, who);
-  self->channel_ = make_plain_channel(home.loops.context(home.index), std::move(who.socket), std::move(who.upgrade),
-                                      *self, rules.close_timeout, rules.user_timeout);
+  self->channel_ = who.connection->open(home.loops.context(home.index), std::move(who.upgrade), *self,
+                                        {rules.close_timeout, rules.user_timeout, rules.deflate_threshold.value_or(0)});
   if (!self->channel_) return;
+  if (who.who) self->become(std::move(*who.who));
   home.sessions.insert(self);
   self->channel_->open();
 }
@@ -55,11 +52,9 @@ session::session(session_home& home, newcomer& who)
       home_{&home},
       id_{connection_id::make()},
       place_{std::move(who.place)},
+      seat_{std::move(who.seat)},
       loop_{static_cast<std::uint32_t>(home.index)} {
   if (who.wanted) wanted_ = std::make_unique<wanted_thread>(std::move(*who.wanted));
-  if (!who.claims) return;
-  user_id_ = std::move(who.claims->user);
-  tier_ = std::move(who.claims->tier);
 }
 
 // -- the port ------------------------------------------------------------------------------------
@@ -168,33 +163,13 @@ void session::introduce(wire::command&& what) {
   refuse(request_of(what), error_code::unauthenticated, "the first frame must be a connect with a token");
 }
 
-void session::on_connect(const wire::connect& what) {
-  if (!what.token) return refuse(what.request, error_code::unauthenticated, "this connect has no token");
-  const auto verdict = verify_token(*what.token, rules().tokens, utc_now());
-  if (const auto* fault = std::get_if<token_fault>(&verdict)) {
-    refuse(what.request, code_of(*fault), fault->reason);
-    return close_now({close_code::invalid_token, fault->reason, {}});
-  }
-  const auto& claims = std::get<token_claims>(verdict);
-  if (const auto gate = home_->gate.get(); !is_open_to(gate, parse_tier(claims.tier))) {
-    constexpr std::string_view reason = "the server is short of resources; come again later";
-    queue(std::make_shared<const std::string>(wire::reply(
-        what.request, command_error{error_code::overloaded, std::string{reason}, gate.retry_after, std::nullopt})));
-    return close_now({close_code::node_overloaded, std::string{reason}, gate.retry_after});
-  }
-  user_id_ = claims.user;
-  tier_ = claims.tier;
-  json_ping_ = what.json_ping;
-  introduced_ = true;
-  announce(what.request);
-}
-
 void session::announce(std::optional<std::int64_t> connect_request) {
   phase_ = phase::awaiting_user;
   announced_ = true;
   arm(rules().authentication_timeout);
   session_opened report{id_, user_id_, std::exchange(tier_, {}), session_link{weak_from_this()}, connect_request};
   if (const auto wanted = std::move(wanted_)) report.wanted = std::move(*wanted);
+  report.simulation = simulation_;
   const auto& directories = home_->rules.behind.directories;
   caf::anon_send(directories[home_of(user_id_, directories.size())], std::move(report));
 }
@@ -230,16 +205,6 @@ void session::on_late_connect(const wire::connect& what) {
     answer(what.request, *greeting);
   else
     late_connect_ = what.request;
-}
-
-void session::on_refresh_token(const wire::refresh_token& what) {
-  const auto verdict = verify_token(what.token, rules().tokens, utc_now());
-  if (const auto* fault = std::get_if<token_fault>(&verdict))
-    return refuse(what.request, code_of(*fault), fault->reason);
-  const auto& claims = std::get<token_claims>(verdict);
-  if (claims.user != user_id_)
-    return refuse(what.request, error_code::forbidden, "the new token names another user than this connection's");
-  answer(what.request, wire::refreshed(claims.expires_at));
 }
 
 void session::on_bad_frame(const wire::refusal& what) {
@@ -335,14 +300,14 @@ link_observation session::observe(std::uint64_t nonce) {
   if (seen.unacknowledged > 0)
     result.unheard_for = std::min(seen.acknowledged_ago,
                                   std::chrono::duration_cast<std::chrono::milliseconds>(now - outstanding_since_));
-  result.reading = !paused_;
+  result.reading = !paused_ && !verifying_;
   return result;
 }
 
 // -- what is read --------------------------------------------------------------------------------
 
 void session::read_next() {
-  if (reading_ || paused_ || (phase_ != phase::awaiting_token && phase_ != phase::admitted)) return;
+  if (reading_ || paused_ || verifying_ || (phase_ != phase::awaiting_token && phase_ != phase::admitted)) return;
   if (queued_bytes_ > pause_bytes && !excused_) return pause();
   reading_ = true;
   channel_->read();
@@ -400,6 +365,8 @@ void session::on_gone(std::uint16_t code) { end(code); }
 void session::end(std::uint16_t code) {
   if (phase_ == phase::ended) return;
   const auto self = shared_from_this();
+  home_->expiries.forget(expiry_);
+  seat_.give_back();
   const bool was_open = phase_ != phase::opening;
   phase_ = phase::ended;
   channel_.reset();
@@ -447,6 +414,8 @@ void session::on_deadline() {
   case phase::ended:
     break;
   case phase::awaiting_token:
+    if (verifying_) return turn_away("the keys that tokens are checked by do not come", keys_retry_after);
+    home_->tokens.note_refusal({token_trouble::invalid, "no token came in time"}, to_string(id_));
     return close_now({close_code::never_authenticated, "no token came in time", {}});
   case phase::awaiting_user:
     return close_now({close_code::state_lost, "the user's state did not answer in time", {}});

@@ -15,11 +15,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "net/auth/token_verifier.hpp"
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
 #include "net/gate.hpp"
-#include "net/jwt.hpp"
 #include "net/newcomer.hpp"
+#include "net/token_expiries.hpp"
 #include "net/websocket.hpp"
 #include "protocol/open_requests.hpp"
 #include "protocol/session_link.hpp"
@@ -35,6 +36,8 @@ struct session_home {
   std::size_t index; ///< of the loop
   const doors& rules;
   const gangway::gate& gate;
+  token_verifier& tokens;
+  token_expiries expiries; ///< of the sessions that end with their tokens
   std::unordered_set<std::shared_ptr<session>> sessions{};
   std::function<void()> on_left{}; ///< a session has ended
 };
@@ -95,6 +98,9 @@ public:
   void on_written() override;
   void on_gone(std::uint16_t code) override;
 
+  /// The token has ended, and so has the time in which it might have been renewed.
+  void on_token_expired();
+
 private:
   using timer =
       boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
@@ -111,8 +117,14 @@ private:
   void introduce(wire::command&& what);
   void obey(wire::command&& what);
   void on_connect(const wire::connect& what);
+  void on_connect_judged(const wire::connect& what, token_verdict verdict);
   void on_late_connect(const wire::connect& what);
   void on_refresh_token(const wire::refresh_token& what);
+  void on_refresh_judged(std::optional<std::int64_t> request, token_verdict verdict);
+  void turn_away(std::string_view reason, std::chrono::milliseconds retry_after,
+                 std::optional<std::int64_t> request = std::nullopt);
+  void become(identity who);
+  void expire_at(utc_time when);
   void on_bad_frame(const wire::refusal& what);
   void announce(std::optional<std::int64_t> connect_request);
 
@@ -166,6 +178,8 @@ private:
   std::optional<std::int64_t> late_connect_; // such a `connect`, if it came before the greeting
   std::unique_ptr<wanted_thread> wanted_;    // until the user is told
   berth place_;
+  lobby_seat seat_; // until a token was good
+  token_expiries::place expiry_;
   std::unique_ptr<close_reason> closing_with_;
   std::unique_ptr<timer> timer_;
   steady_time outstanding_since_{}; // the oldest byte that the peer has not acknowledged, as far as pings saw
@@ -177,6 +191,8 @@ private:
   std::uint32_t loop_;
   std::uint16_t close_code_ = 0; // that we decided on
   phase phase_ = phase::opening;
+  bool simulation_ = false;
+  bool verifying_ = false; // a token, for which newer keys may have to be fetched
   bool announced_ = false; // and nobody was told `session_closed` yet
   bool reading_ = false;
   bool paused_ = false;

@@ -1,12 +1,13 @@
 #pragma once
 
-/// A WebSocket as a session sees it. The one file that instantiates Beast's stream is behind this page, since that
-/// takes a minute to compile: `websocket_plain.cpp`.
+/// A WebSocket as a session sees it. Behind this page exactly one file instantiates each type of Beast's stream, since
+/// that takes a minute to compile: `websocket_plain.cpp`, `websocket_deflate.cpp` and `websocket_tls.cpp`.
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 #include <unistd.h>
 
+#include "net/extensions.hpp"
 #include "net/tcp_progress.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/vocabulary.hpp"
@@ -46,8 +48,16 @@ private:
 
 /// What the client's HTTP request said that the answer to it (101) depends on.
 struct websocket_upgrade {
-  std::string key;              ///< `Sec-WebSocket-Key`
-  bool with_subprotocol = true; ///< whether it offered our subprotocol, which is echoed then
+  std::string key;                            ///< `Sec-WebSocket-Key`
+  bool with_subprotocol = true;               ///< whether it offered our subprotocol, which is echoed then
+  std::optional<deflate_agreement> deflate{}; ///< permessage-deflate, if it is spoken
+};
+
+/// What a channel goes by.
+struct channel_rules {
+  std::chrono::milliseconds close_timeout{0}; ///< for closing handshakes that the peer begins, and failed connections
+  std::chrono::milliseconds user_timeout{0};  ///< for a peer whose kernel is gone (`set_user_timeout`)
+  std::size_t deflate_threshold = 0;          ///< shorter messages are not compressed
 };
 
 /// Who hears of what a WebSocket does. Everything is called on the socket's loop, never from within a call to the
@@ -107,13 +117,30 @@ public:
   virtual tcp_progress progress() = 0;
 };
 
-/// Returns a channel over plain TCP, whose `handler` must live until `on_gone` or `drop`. Null if the descriptor is of
-/// no use any more. `close_timeout` bounds closing handshakes that the peer begins, and failed connections;
-/// `user_timeout` a peer whose kernel is gone (`set_user_timeout`).
-/// @pre called on the loop of `context`
-std::shared_ptr<websocket_channel> make_plain_channel(boost::asio::io_context& context, loose_socket socket,
-                                                      websocket_upgrade upgrade, websocket_handler& handler,
-                                                      std::chrono::milliseconds close_timeout,
-                                                      std::chrono::milliseconds user_timeout);
+/// A connection whose upgrade was accepted but not answered yet, on its way to become a WebSocket. Closed if it never
+/// does.
+class upgraded_connection {
+public:
+  virtual ~upgraded_connection() = default;
+
+  /// Returns the channel that this connection becomes, whose `handler` must live until `on_gone` or `drop`. Null if it
+  /// is of no use any more.
+  /// @pre called once, on the loop of `context`, which is the one that it came in on if it came through TLS
+  virtual std::shared_ptr<websocket_channel> open(boost::asio::io_context& context, websocket_upgrade upgrade,
+                                                  websocket_handler& handler, const channel_rules& rules) = 0;
+};
+
+/// Returns the upgraded form of a TCP connection.
+std::unique_ptr<upgraded_connection> make_upgraded(loose_socket socket);
+
+class tls_socket;
+
+/// The same for a TLS connection.
+std::unique_ptr<upgraded_connection> make_upgraded(std::unique_ptr<tls_socket> socket);
+
+/// Returns a channel of the stream that speaks permessage-deflate, over plain TCP: `make_upgraded` chooses it.
+std::shared_ptr<websocket_channel> make_deflate_channel(boost::asio::io_context& context, loose_socket socket,
+                                                        websocket_upgrade upgrade, websocket_handler& handler,
+                                                        const channel_rules& rules);
 
 } // namespace gangway

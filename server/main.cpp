@@ -15,8 +15,9 @@
 
 #include "config/configuration.hpp"
 #include "config/values.hpp"
-#include "net/jwt.hpp"
+#include "net/auth/base64url.hpp"
 #include "protocol/log.hpp"
+#include "server/open_doors.hpp"
 #include "server/serve.hpp"
 
 namespace {
@@ -41,6 +42,11 @@ std::string leave_secret(const std::filesystem::path& file, const std::string& s
   const auto trouble = written ? std::string{} : "cannot write " + file.string() + ": " + std::strerror(errno);
   if (descriptor >= 0) ::close(descriptor);
   return trouble;
+}
+
+bool has_key_source(const settings& values) {
+  const auto& auth = values.auth;
+  return !auth.secret.empty() || !auth.public_key_file.empty() || !auth.jwks_url.empty();
 }
 
 // Returns what forbids development mode with these settings, or nothing.
@@ -89,17 +95,24 @@ int main(int argc, char** argv) {
       std::cerr << "gangwayd: " << *objection << '\n';
       return usage_error;
     }
-  } else if (values.auth.secret.empty()) {
+  } else if (!has_key_source(values)) {
     std::cerr << "gangwayd: no authentication is configured: set auth.secret or auth.secret_file (at least 32 bytes; "
-                 "GANGWAY_AUTH_SECRET), or try it out with --dev\n";
+                 "GANGWAY_AUTH_SECRET), auth.public_key_file or auth.jwks_url, or try it out with --dev\n";
     return usage_error;
   }
   if (check) {
+    if (has_key_source(values)) {
+      const auto opened = doors_of(values, development, 1);
+      if (const auto* reason = std::get_if<std::string>(&opened)) {
+        std::cerr << "gangwayd: " << *reason << '\n';
+        return usage_error;
+      }
+    }
     std::cout << "the settings are good\n";
     return 0;
   }
   const auto secret_file = development_secret_file(values);
-  const bool generated = development && values.auth.secret.empty();
+  const bool generated = development && !has_key_source(values);
   if (generated) values.auth.secret = make_secret();
   bool left = false;
   // Only once the store is ours: another server's secret may be in the file beside it.
@@ -110,6 +123,7 @@ int main(int argc, char** argv) {
     return trouble;
   };
 
+  block_signals();
   log::options options;
   options.level = log::parse_level(values.log.level).value_or(log::level::info);
   options.format = log::parse_format(values.log.format).value_or(log::format::automatic);

@@ -24,8 +24,8 @@
 #include "net/loop_watchdog.hpp"
 #include "net/server.hpp"
 #include "protocol/log.hpp"
-#include "server/demo_files.hpp"
 #include "server/node_memory.hpp"
+#include "server/open_doors.hpp"
 #include "server/rules.hpp"
 
 namespace gangway {
@@ -35,38 +35,6 @@ namespace {
 std::size_t loops_of(const settings& values) {
   if (values.loop.threads > 0) return values.loop.threads;
   return std::max(1u, std::thread::hardware_concurrency());
-}
-
-doors doors_of(const settings& values, bool development, std::uint32_t connections_max,
-               const inspector_actor& inspector) {
-  doors result;
-  auto& connections = result.connections;
-  connections.frame_bytes_max = values.client.frame_bytes_max.bytes;
-  connections.frame_bytes_max_unauthenticated =
-      std::min(connections.frame_bytes_max_unauthenticated, connections.frame_bytes_max);
-  connections.queue_bytes_max = values.client.queue_bytes_max.bytes;
-  connections.bad_frames_max = values.client.bad_frames_max;
-  connections.authentication_timeout = values.auth.timeout;
-  connections.handshake_timeout = values.client.handshake_timeout;
-  connections.pause_max = values.heartbeat.timeout / 2;
-  // The kernel gives up a peer when the roll call would.
-  connections.user_timeout = values.heartbeat.interval + values.heartbeat.timeout;
-  connections.accept_rate = values.limits.accept_rate;
-  connections.connections_max = connections_max;
-  connections.reserve_ratio = values.node.enterprise_reserve.value;
-  connections.origins = values.origins;
-  connections.tokens.secret = values.auth.secret;
-  if (!values.auth.issuer.empty()) connections.tokens.issuer = values.auth.issuer;
-  if (!values.auth.audience.empty()) connections.tokens.audience = values.auth.audience;
-  connections.tokens.leeway = std::chrono::duration_cast<std::chrono::seconds>(values.auth.leeway);
-  result.http.version = GANGWAY_VERSION;
-  result.http.admin_role = values.admin.role;
-  result.http.dev = development;
-  if (development)
-    for (const auto& file : demo_files())
-      result.http.files[std::string{file.path}] = {std::string{file.content_type}, std::string{file.body}};
-  result.behind.inspector = inspector;
-  return result;
 }
 
 std::vector<agent_spec> agents_of(const settings& values) {
@@ -130,6 +98,28 @@ int refuse_to_start(const std::string& reason) {
   return 1;
 }
 
+// Exchanges what can be exchanged while the server runs. What cannot be read leaves what is in force.
+void reload(const settings& values, server& front) {
+  const auto complain = [](const std::string& reason) {
+    log::error("not reloaded", {{"reason", reason}, {"instead", "what was in force stays"}});
+  };
+  auto keys = load_keys(values);
+  auto certificate = load_certificate(values);
+  if (const auto* reason = std::get_if<std::string>(&keys)) {
+    complain(*reason);
+  } else if (auto& loaded = std::get<std::shared_ptr<const key_set>>(keys)) {
+    log::info("reloaded", {{"what", "the keys that tokens are checked by"}, {"keys", loaded->size()}});
+    front.use_keys(std::move(loaded));
+  }
+  if (const auto* reason = std::get_if<std::string>(&certificate)) {
+    complain(*reason);
+  } else if (auto& loaded = std::get<tls_context>(certificate)) {
+    log::info("reloaded", {{"what", "the certificate and its key"}});
+    front.use_certificate(std::move(loaded));
+  }
+  log::info("other settings need a restart");
+}
+
 // The address as a person would type it, with the port that the kernel chose.
 std::string address_of(const std::string& configured, std::uint16_t port) {
   return configured.substr(0, configured.rfind(':') + 1) + std::to_string(port);
@@ -137,25 +127,43 @@ std::string address_of(const std::string& configured, std::uint16_t port) {
 
 } // namespace
 
-int serve(const settings& values, bool development, const std::function<std::string()>& on_claimed) {
-  // Blocked before there are other threads, so that this one alone receives them.
-  sigset_t signals;
-  sigemptyset(&signals);
+namespace {
+
+sigset_t our_signals() {
+  sigset_t result;
+  sigemptyset(&result);
   for (const auto number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1})
-    sigaddset(&signals, number);
+    sigaddset(&result, number);
+  return result;
+}
+
+} // namespace
+
+void block_signals() {
+  const auto signals = our_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+}
+
+int serve(const settings& values, bool development, const std::function<std::string()>& on_claimed) {
+  const auto signals = our_signals();
+  // A SIGHUP asks to reload, unless it says that the terminal from which we were started is gone.
+  const auto has_terminal = ::isatty(STDIN_FILENO);
 
   auto agents = agents_of(values);
   if (const auto reason = validate(agents); !reason.empty()) return refuse_to_start(reason);
 
   const auto connections_max = connections_max_of(values, raise_descriptor_limit());
+  auto opened = doors_of(values, development, connections_max);
+  if (const auto* reason = std::get_if<std::string>(&opened)) return refuse_to_start(*reason);
+  auto& ways_in = std::get<doors>(opened);
+  // Before everything whose end may have to wait for somebody, such as a lookup of a name.
+  last_resort end_in_time;
   event_loops loops{loops_of(values)};
   caf::actor_system_config config;
   asio_scheduler::install(config, loops);
   loop_watchdog watchdog{loops, values.loop.stall_max,
                          [&values](const std::string& line) { write_last_line(values, line); }};
-  last_resort end_in_time;
   caf::actor_system system{config};
   auto& scheduler = asio_scheduler::of(system);
 
@@ -170,7 +178,8 @@ int serve(const settings& values, bool development, const std::function<std::str
     facts.agents.push_back(agent.name);
   const auto inspector_handle = system.spawn(inspector, std::move(facts));
   // The ports open first: while the store opens, the health check says so, and visitors are asked to come again.
-  server front{loops, doors_of(values, development, connections_max, inspector_handle)};
+  ways_in.behind.inspector = inspector_handle;
+  server front{loops, std::move(ways_in)};
   const auto give_back = [&](const std::string& reason) {
     front.shut_down({close_code::going_away, "the server cannot start", {}}, {}, std::chrono::steady_clock::now());
     caf::anon_send_exit(inspector_handle, caf::exit_reason::user_shutdown);
@@ -216,14 +225,19 @@ int serve(const settings& values, bool development, const std::function<std::str
                       {"admin_listen", address_of(values.admin.listen, std::get<std::uint16_t>(administrators))},
                       {"environment", values.environment},
                       {"version", GANGWAY_VERSION},
+                      {"tls", !values.tls.key_file.empty()},
                       {"loops", loops.size()}});
+  if (!values.auth.simulation_secret.empty()) log::warning("whoever has auth.simulation_secret can sign in as anybody");
+  if (values.auth.insecure_query_token)
+    log::warning("auth.insecure_query_token: tokens in addresses end up in other people's logs");
   if (development)
     std::cerr << "\n  Gangway " GANGWAY_VERSION ", development mode: anybody on this machine may sign in as anybody.\n"
-              << "  Open http://" << address << "/\n"
+              << "  Open http" << (values.tls.key_file.empty() ? "" : "s") << "://" << address << "/\n"
               << std::endl;
 
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP && ::isatty(STDIN_FILENO) == has_terminal)
+    reload(values, front);
   // Whoever asks twice does not want to wait.
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   log::info("shutting down", {{"signal", signal}});

@@ -1,53 +1,27 @@
 #include "console/terminal/admin_client.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <optional>
+#include <stdexcept>
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
 #include <boost/url.hpp>
+
+#include "net/http/client.hpp"
 
 namespace gangway {
 
 namespace {
 
-namespace asio = boost::asio;
-namespace http = boost::beast::http;
-using tcp = asio::ip::tcp;
-
 constexpr std::uint64_t answer_bytes_max = 256 * 1024 * 1024;
-
-using request = http::request<http::string_body>;
-
-asio::awaitable<admin_answer> converse(std::string host, std::string port, request question) {
-  auto executor = co_await asio::this_coro::executor;
-  tcp::resolver resolver{executor};
-  tcp::socket socket{executor};
-  co_await asio::async_connect(socket, co_await resolver.async_resolve(host, port, asio::use_awaitable),
-                               asio::use_awaitable);
-  co_await http::async_write(socket, question, asio::use_awaitable);
-  boost::beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(answer_bytes_max);
-  co_await http::async_read(socket, buffer, parser, asio::use_awaitable);
-  co_return admin_answer{parser.get().result_int(), std::move(parser.get().body())};
-}
 
 } // namespace
 
 std::string complain(const admin_server& server) {
   const auto url = boost::urls::parse_uri(server.url);
   if (!url || url->host().empty()) return '"' + server.url + "\" is not a URL such as http://127.0.0.1:8081";
-  if (url->scheme() == "https")
-    return "only http is spoken: go to the admin listener on its own machine, or through a tunnel to it";
-  if (url->scheme() != "http") return '"' + server.url + "\" does not begin with http://";
+  if (url->scheme() != "http" && url->scheme() != "https")
+    return '"' + server.url + "\" begins neither with http:// nor with https://";
   const bool printable =
       std::all_of(server.token.begin(), server.token.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
   if (!printable) return "the token contains characters that no token has";
@@ -68,38 +42,34 @@ std::variant<admin_answer, no_answer> ask(const admin_server& server, const admi
   for (const auto& [name, value] : what.parameters)
     url.params().append({name, value});
 
-  request question{what.body ? http::verb::post : http::verb::get, std::string{url.encoded_target()}, 11};
-  question.set(http::field::host, std::string{url.encoded_host_and_port()});
-  question.set(http::field::user_agent, "gangwayctl");
-  question.set(http::field::accept, "application/json");
-  question.keep_alive(false);
+  http_call call;
+  call.url = std::string{url.buffer()};
+  call.headers = {{"User-Agent", "gangwayctl"}, {"Accept", "application/json"}};
   if (what.body) {
-    question.set(http::field::content_type, "application/json");
-    question.body() = *what.body;
-    question.prepare_payload();
+    call.method = "POST";
+    call.headers.emplace_back("Content-Type", "application/json");
+    call.body = *what.body;
   }
-  if (!server.token.empty()) question.set(http::field::authorization, "Bearer " + server.token);
+  if (!server.token.empty()) call.headers.emplace_back("Authorization", "Bearer " + server.token);
+  call.limits.connect_timeout = call.limits.first_byte_timeout = call.limits.idle_timeout = server.patience;
+  call.limits.total_timeout = server.patience;
+  call.limits.body_bytes_max = answer_bytes_max;
 
-  asio::io_context loop;
-  std::optional<std::variant<admin_answer, no_answer>> result;
-  const std::string port = url.has_port() && !url.port().empty() ? std::string{url.port()} : "80";
-  asio::co_spawn(loop, converse(std::string{url.host_address()}, port, std::move(question)),
-                 [&](std::exception_ptr failure, admin_answer answer) {
-                   if (!failure) {
-                     result = std::move(answer);
-                     return;
-                   }
-                   try {
-                     std::rethrow_exception(failure);
-                   } catch (const boost::system::system_error& error) {
-                     result = no_answer{error.code().message()};
-                   } catch (const std::exception& error) {
-                     result = no_answer{error.what()};
-                   }
-                 });
-  loop.run_for(server.patience);
-  if (!result) return no_answer{"no answer within " + std::to_string(server.patience.count()) + " ms"};
-  return std::move(*result);
+  boost::asio::io_context loop;
+  std::optional<http_result> result;
+  try {
+    const auto client = make_http_client(loop, {.ca_file = server.ca_file, .idle_max = 0});
+    const auto running = fetch(*client, std::move(call), [&](http_result what) {
+      result = std::move(what);
+      loop.stop();
+    });
+    loop.run();
+  } catch (const std::runtime_error& error) {
+    return no_answer{error.what()};
+  }
+  if (const auto* failure = std::get_if<http_failure>(&*result)) return no_answer{failure->reason};
+  auto& document = std::get<http_document>(*result);
+  return admin_answer{document.status, std::move(document.body)};
 }
 
 } // namespace gangway

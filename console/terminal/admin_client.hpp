@@ -18,7 +18,8 @@ struct admin_answer {
   std::string body;
 };
 
-/// Why there was no answer: nobody listens, nobody answers in time, or what answers does not speak HTTP.
+/// Why there was no answer: nobody listens, nobody answers in time, what answers does not speak HTTP, or cannot be
+/// trusted.
 struct no_answer {
   std::string reason;
 };
@@ -27,11 +28,11 @@ struct no_answer {
 struct admin_server {
   std::string url = "http://127.0.0.1:8081"; ///< a path in it goes before ours, for servers behind a proxy
   std::string token;                         ///< none if empty, as `gangwayd --dev` allows on loopback
+  std::string ca_file; ///< for https: PEM of whose certificates are trusted; the system's if empty
   std::chrono::milliseconds patience{10'000};
 };
 
-/// Returns what is wrong with the server's URL or token, or nothing. Only http is spoken: the admin listener has no TLS
-/// of its own and is reached on its own machine, or through a tunnel.
+/// Returns what is wrong with the server's URL or token, or nothing.
 std::string complain(const admin_server& server);
 
 /// What to ask: a GET, or a POST if there is a body.

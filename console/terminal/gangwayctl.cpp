@@ -18,7 +18,7 @@
 #include "console/terminal/admin_client.hpp"
 #include "console/terminal/render.hpp"
 #include "console/terminal/render_decision.hpp"
-#include "net/jwt.hpp"
+#include "net/auth/jwt.hpp"
 
 namespace {
 
@@ -43,6 +43,7 @@ struct token_request {
   std::string secret_from;
   std::string config;
   bool dev = false;
+  bool simulation = false;
 };
 
 /// Returns the secret that tokens are signed with, or what to do about its absence.
@@ -59,6 +60,11 @@ std::variant<std::string, token_fault> find_secret(const token_request& request,
     return std::string{value};
   }
   if (!request.secret_from.empty()) return from_file(request.secret_from);
+  if (request.simulation) {
+    if (!values.auth.simulation_secret.empty()) return values.auth.simulation_secret;
+    return token_fault{.reason = "auth.simulation_secret is not set: give --config FILE or "
+                                 "GANGWAY_AUTH_SIMULATION_SECRET"};
+  }
   if (!values.auth.secret.empty()) return values.auth.secret;
   if (request.dev) return from_file(development_secret_file(values));
   return token_fault{.reason =
@@ -91,14 +97,17 @@ int print_token(const token_request& request) {
   auto secret = find_secret(request, configuration.values);
   if (const auto* fault = std::get_if<token_fault>(&secret)) return fail(usage, fault->reason);
 
-  token_rules rules{.secret = std::get<std::string>(std::move(secret)), .issuer = {}, .audience = {}};
-  if (rules.secret.size() < 32) return fail(usage, "the secret must have at least 32 bytes");
+  const auto& key = std::get<std::string>(secret);
+  if (key.size() < secret_bytes_min) return fail(usage, "the secret must have at least 32 bytes");
+  token_rules rules;
+  rules.user_claim = auth.user_claim;
+  rules.tier_claim = auth.tier_claim;
+  rules.role_claims = {auth.roles_claim};
   if (!auth.issuer.empty()) rules.issuer = auth.issuer;
   if (!auth.audience.empty()) rules.audience = auth.audience;
   const auto now = utc_now();
-  const token_claims claims{
-      .user = {request.user}, .tier = request.tier, .roles = request.roles, .expires_at = now + *lifetime};
-  std::cout << make_token(claims, rules, now) << '\n';
+  const token_claims claims{{request.user}, request.tier, request.roles, now + *lifetime};
+  std::cout << make_token(claims, key, rules, now) << '\n';
   return good;
 }
 
@@ -228,11 +237,14 @@ int run(int argument_count, char** arguments) {
   // that was given to another.
   if (const auto* url = std::getenv("GANGWAYCTL_URL"); url && *url) server.url = url;
   if (const auto* token = std::getenv("GANGWAYCTL_TOKEN"); token && *token) server.token = token;
+  if (const auto* file = std::getenv("GANGWAYCTL_CA_FILE"); file && *file) server.ca_file = file;
   bool as_json = false;
   const auto add_server_options = [&](CLI::App* command) {
     command->add_option("--url", server.url, "the server's admin listener, or GANGWAYCTL_URL")->capture_default_str();
     command->add_option("--token", server.token,
                         "a token with admin.role, or GANGWAYCTL_TOKEN; none is needed on loopback in --dev");
+    command->add_option("--ca-file", server.ca_file,
+                        "for https: whose certificates are trusted (PEM), or GANGWAYCTL_CA_FILE");
     command->add_flag("--json", as_json, "the server's answer as it came");
   };
 
@@ -245,6 +257,8 @@ int run(int argument_count, char** arguments) {
   token->add_option("--secret-from", request.secret_from, "where the secret is: env:NAME, or a file");
   token->add_option("--config", request.config, "the server's configuration: its secret, issuer and audience");
   token->add_flag("--dev", request.dev, "use what `gangwayd --dev` made up: <store.path>.dev-secret");
+
+  token->add_flag("--simulation", request.simulation, "sign with auth.simulation_secret: for end-to-end tests");
 
   auto* status = app.add_subcommand("status", "say how the server is; 1 unless it is ready");
   add_server_options(status);

@@ -422,8 +422,9 @@ class SigningIn(GangwayTest):
                 client = await self.client(server)
                 await client.post("connect", token=credential)
                 goodbye = await client.take(lambda frame: frame.get("type") == "disconnect")
-                self.assertEqual((goodbye["code"], goodbye["reconnect"]), (4500, False))
-                self.assertEqual(await client.close_code(), 4500)
+                code = 4005 if what == "expired" else 4500
+                self.assertEqual((goodbye["code"], goodbye["reconnect"]), (code, code == 4005))
+                self.assertEqual(await client.close_code(), code)
         await self.client(server, bearer=good)
 
     async def test_the_first_token_that_is_present_decides(self):

@@ -71,6 +71,7 @@ caf::behavior directory(caf::event_based_actor* self, logbook* heard, user_actor
 
 caf::behavior inspector(caf::event_based_actor*, logbook* heard, bool is_silent) {
   return {
+      [](const component_changed&) {},
       [=](const answer_request& request) {
         auto line = "asked " + request.method + ' ' + request.path;
         for (const auto& [name, value] : request.query)
@@ -155,7 +156,7 @@ session_opened logbook::last_session() {
 harbour::harbour(harbour_options options) {
   asio_scheduler::install(config, loops);
   system.emplace(config);
-  rules.connections.tokens.secret = "a secret of at least thirty-two bytes, for tests";
+  rules.tokens.keys = std::make_shared<const key_set>(key_set::of_secret(std::string{secret}));
   rules.http.version = "1.2.3";
   if (options.with) options.with(rules);
   auto& scheduler = asio_scheduler::of(*system);
@@ -189,7 +190,7 @@ harbour::~harbour() {
 std::string harbour::token(const std::string& who, bool expired, std::vector<std::string> roles,
                            const std::string& tier) const {
   const auto now = utc_now();
-  return make_token({{who}, tier, std::move(roles), expired ? now - 1h : now + 1h}, rules.connections.tokens, now);
+  return make_token({{who}, tier, std::move(roles), expired ? now - 1h : now + 1h}, secret, rules.tokens.rules, now);
 }
 
 raw_client harbour::enter(const std::string& who, int receive_buffer) {

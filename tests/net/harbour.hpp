@@ -11,7 +11,7 @@
 #include <string>
 
 #include "net/asio_scheduler.hpp"
-#include "net/jwt.hpp"
+#include "net/auth/jwt.hpp"
 #include "net/server.hpp"
 #include "tests/net/raw_client.hpp"
 
@@ -62,6 +62,9 @@ struct harbour_options {
 
 class harbour {
 public:
+  /// What its tokens are signed with.
+  static constexpr std::string_view secret = "a secret of at least thirty-two bytes, for tests";
+
   explicit harbour(harbour_options options = {});
   ~harbour();
 

@@ -1,7 +1,10 @@
-add_executable(net_jwt_test jwt_test.cpp)
-target_link_libraries(net_jwt_test PRIVATE gangway_net OpenSSL::Crypto)
-add_test(NAME net_jwt COMMAND net_jwt_test --max-runtime=100)
-set_tests_properties(net_jwt PROPERTIES LABELS unit)
+add_executable(net_auth_test auth/main.cpp auth/signer.cpp
+  auth/jwks_source_test.cpp auth/jwt_test.cpp auth/keys_test.cpp auth/tickets_test.cpp auth/token_cache_test.cpp
+  auth/token_verifier_test.cpp)
+target_link_libraries(net_auth_test PRIVATE gangway_auth OpenSSL::Crypto)
+add_test(NAME net_auth COMMAND net_auth_test --max-runtime=100)
+set_tests_properties(net_auth PROPERTIES LABELS unit
+  ENVIRONMENT "UBSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/ubsan.supp:halt_on_error=1:print_stacktrace=1")
 
 # The client for HTTP, against real servers on loopback, most of them odd.
 add_executable(net_http_test main.cpp http/certificates.cpp http/odd_server.cpp
@@ -13,9 +16,10 @@ set_tests_properties(net_http PROPERTIES LABELS integration TIMEOUT 300
 
 # Real sockets on loopback; the actors behind the doors are stand-ins.
 add_executable(net_session_test main.cpp raw_client.cpp harbour.cpp
-  gate_test.cpp http_connection_test.cpp http_message_test.cpp listener_test.cpp server_test.cpp session_pace_test.cpp session_test.cpp
+  client_address_test.cpp extensions_test.cpp gate_test.cpp http_connection_test.cpp http_message_test.cpp listener_test.cpp lobby_test.cpp server_test.cpp session_pace_test.cpp
+  session_test.cpp session_tokens_test.cpp auth/signer.cpp
   tcp_progress_test.cpp token_bucket_test.cpp websocket_plain_test.cpp)
-target_link_libraries(net_session_test PRIVATE gangway_net nlohmann_json::nlohmann_json)
+target_link_libraries(net_session_test PRIVATE gangway_net nlohmann_json::nlohmann_json OpenSSL::Crypto)
 add_test(NAME net_session COMMAND net_session_test --max-runtime=280)
 set_tests_properties(net_session PROPERTIES LABELS integration TIMEOUT 300
   ENVIRONMENT "UBSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/ubsan.supp:print_stacktrace=1")

@@ -1,0 +1,80 @@
+#include "net/auth/token_verifier.hpp"
+
+#include <utility>
+
+#include "protocol/log.hpp"
+
+namespace gangway {
+
+namespace {
+
+token_fault not_judged() {
+  return {token_trouble::unavailable, "the key that the token is signed with is not known yet; come again later"};
+}
+
+} // namespace
+
+token_verifier::token_verifier(basis by, ask_for_keys ask) : by_{std::move(by)}, ask_{std::move(ask)} {}
+
+void token_verifier::use(std::shared_ptr<const key_set> keys) {
+  by_.keys = std::move(keys);
+  cache_.clear();
+}
+
+void token_verifier::note_refusal(const token_fault& fault, std::string_view who) {
+  if (notes_.take(std::chrono::steady_clock::now()))
+    log::info("a token was refused", {{"reason", fault.reason}, {"client", std::string{who}}});
+}
+
+void token_verifier::verify(std::string token, answer done) {
+  auto verdict = judge(token, utc_now());
+  const auto* fault = std::get_if<token_fault>(&verdict);
+  if (fault == nullptr || fault->kind != token_trouble::unknown_key || !ask_) return done(std::move(verdict));
+  ask_([this, token = std::move(token), done = std::move(done)](key_renewal renewal) {
+    judge_again(token, renewal, done);
+  });
+}
+
+// Whoever signs with a key that is newer than ours must not be told that the token is bad: only keys that came after it
+// was shown can say so. Else one stranger with a key of his own invention, just before the keys are exchanged, would
+// have everybody turned away who has the new one.
+void token_verifier::judge_again(std::string_view token, key_renewal renewal, const answer& done) {
+  auto verdict = judge(token, utc_now());
+  const auto* fault = std::get_if<token_fault>(&verdict);
+  const bool is_unknown = fault != nullptr && fault->kind == token_trouble::unknown_key;
+  if (is_unknown && (renewal != key_renewal::done || !by_.keys)) verdict = not_judged();
+  done(std::move(verdict));
+}
+
+token_verdict token_verifier::judge(std::string_view token, utc_time now) {
+  const auto* known = token.size() > token_bytes_max ? nullptr : cache_.find(token);
+  if (known != nullptr) {
+    if (now < known->expires_at + by_.rules.leeway) return *known;
+    return token_fault{token_trouble::expired, "the token has expired"};
+  }
+  const auto parsed = parse_token(token);
+  if (const auto* fault = std::get_if<token_fault>(&parsed)) return *fault;
+  auto verdict = judge_signed(std::get<parsed_token>(parsed), now);
+  if (const auto* claims = std::get_if<token_claims>(&verdict)) cache_.add(token, *claims);
+  return verdict;
+}
+
+// Only a signature that is good makes it a simulation's token; everything else is the real keys' to judge.
+token_verdict token_verifier::judge_signed(const parsed_token& token, utc_time now) const {
+  const auto& simulation = by_.simulation_keys;
+  if (simulation && simulation->check(token.key, token.signed_part, token.signature) == signature_verdict::good) {
+    auto verdict = judge_token(token, *simulation, by_.rules, now);
+    if (auto* claims = std::get_if<token_claims>(&verdict)) {
+      claims->simulation = true;
+      claims->roles.clear(); // whoever may test may not administrate
+    }
+    return verdict;
+  }
+  // Keys that are fetched are public: none of them makes such a signature.
+  if (ask_ && token.key.algorithm == signature_algorithm::hs256)
+    return token_fault{token_trouble::invalid, "the token is signed with HS256, and tokens here are not"};
+  if (!by_.keys) return token_fault{token_trouble::unknown_key, "no keys to check tokens by are known yet"};
+  return judge_token(token, *by_.keys, by_.rules, now);
+}
+
+} // namespace gangway

@@ -1,0 +1,115 @@
+// What sessions do with tokens: the one that a connection begins with, and the ones that renew it.
+
+#include <algorithm>
+#include <utility>
+
+#include "net/session.hpp"
+
+namespace gangway {
+
+namespace {
+
+error_code code_of(const token_fault& fault) {
+  switch (fault.kind) {
+  case token_trouble::expired:
+    return error_code::token_expired;
+  case token_trouble::unavailable:
+    return error_code::overloaded;
+  case token_trouble::invalid:
+  case token_trouble::unknown_key:
+    break;
+  }
+  return error_code::unauthenticated;
+}
+
+} // namespace
+
+void session::on_connect(const wire::connect& what) {
+  if (!what.token) return refuse(what.request, error_code::unauthenticated, "this connect has no token");
+  verifying_ = true;
+  // It came in time, however long its judgement takes.
+  arm(keys_patience);
+  home_->tokens.verify(*what.token, [self = shared_from_this(), what](token_verdict verdict) {
+    self->verifying_ = false;
+    if (self->phase_ == phase::awaiting_token) self->on_connect_judged(what, std::move(verdict));
+  });
+}
+
+void session::on_connect_judged(const wire::connect& what, token_verdict verdict) {
+  if (const auto* fault = std::get_if<token_fault>(&verdict)) {
+    if (fault->kind == token_trouble::unavailable) return turn_away(fault->reason, keys_retry_after, what.request);
+    home_->tokens.note_refusal(*fault, to_string(id_));
+    refuse(what.request, code_of(*fault), fault->reason);
+    // Who has an old one can get a new one, and dial again with it.
+    const auto code = fault->kind == token_trouble::expired ? close_code::token_expired : close_code::invalid_token;
+    return close_now({code, fault->reason, {}});
+  }
+  auto& claims = std::get<token_claims>(verdict);
+  if (const auto gate = home_->gate.get(); !is_open_to(gate, parse_tier(claims.tier)))
+    return turn_away("the server is short of resources; come again later", gate.retry_after, what.request);
+  become(identity{std::move(claims)});
+  json_ping_ = what.json_ping;
+  introduced_ = true;
+  announce(what.request);
+}
+
+void session::turn_away(std::string_view reason, std::chrono::milliseconds retry_after,
+                        std::optional<std::int64_t> request) {
+  queue(std::make_shared<const std::string>(
+      wire::reply(request, command_error{error_code::overloaded, std::string{reason}, retry_after, std::nullopt})));
+  close_now({close_code::node_overloaded, std::string{reason}, retry_after});
+}
+
+// A token may end before it is looked at, within the leeway: its bearer has the grace from now on.
+void session::become(identity who) {
+  seat_.give_back();
+  user_id_ = std::move(who.user);
+  tier_ = std::move(who.tier);
+  simulation_ = who.simulation;
+  if (who.expires_at) expire_at(*who.expires_at);
+}
+
+void session::expire_at(utc_time when) {
+  const auto left = std::max(when - utc_now(), utc_time::duration{0});
+  const auto longest = std::chrono::hours{24 * 365};
+  home_->expiries.set(expiry_, *this,
+                      std::chrono::steady_clock::now() + std::min<utc_time::duration>(left, longest)
+                          + rules().expiry_grace);
+}
+
+// A renewal that is being judged decides: it came in time.
+void session::on_token_expired() {
+  const auto again_after = std::chrono::seconds{1};
+  if (verifying_) return home_->expiries.set(expiry_, *this, std::chrono::steady_clock::now() + again_after);
+  home_->expiries.forget(expiry_);
+  close_now({close_code::token_expired, "the token has expired", {}});
+}
+
+void session::on_refresh_token(const wire::refresh_token& what) {
+  verifying_ = true;
+  home_->tokens.verify(what.token, [self = shared_from_this(), request = what.request](token_verdict verdict) {
+    self->verifying_ = false;
+    if (self->phase_ != phase::admitted) return;
+    self->on_refresh_judged(request, std::move(verdict));
+    self->read_next();
+  });
+}
+
+// The tier of the new token counts from the next connection on.
+void session::on_refresh_judged(std::optional<std::int64_t> request, token_verdict verdict) {
+  if (const auto* fault = std::get_if<token_fault>(&verdict)) {
+    // To judge garbage costs more than to send it.
+    if (fault->kind != token_trouble::unavailable && ++bad_frames_ > rules().bad_frames_max)
+      return close_now({close_code::too_many_bad_frames, "too many bad frames", {}});
+    return refuse(request, code_of(*fault), fault->reason);
+  }
+  const auto& claims = std::get<token_claims>(verdict);
+  if (claims.user != user_id_)
+    return refuse(request, error_code::forbidden, "the new token names another user than this connection's");
+  if (claims.simulation != simulation_)
+    return refuse(request, error_code::forbidden, "a simulation's token and a real one do not renew each other");
+  expire_at(claims.expires_at);
+  answer(request, wire::refreshed(claims.expires_at));
+}
+
+} // namespace gangway

@@ -1,0 +1,276 @@
+#pragma once
+
+/// A WebSocket channel over any of Beast's streams. Included by the files that instantiate one, and by no other: each
+/// takes a minute to compile.
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <boost/beast/zlib/error.hpp>
+
+#include "net/plain_socket.hpp"
+#include "net/tcp_progress.hpp"
+#include "net/websocket.hpp"
+#include "protocol/measures.hpp"
+#include "protocol/wire.hpp"
+
+namespace gangway {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+namespace websocket = boost::beast::websocket;
+using socket_error = boost::system::error_code;
+
+// Beast's own teardown waits for the peer to hang up, for ever if need be; the channel waits with a deadline instead.
+template <class Handler>
+void async_teardown(beast::role_type, plain_socket& socket, Handler&& handler) {
+  socket_error ignored;
+  socket.shutdown(plain_socket::shutdown_send, ignored);
+  asio::post(socket.get_executor(), beast::bind_front_handler(std::forward<Handler>(handler), socket_error{}));
+}
+
+/// Returns the TCP socket below a stream's next layer. One for each such layer.
+inline plain_socket& tcp_of(plain_socket& socket) noexcept { return socket; }
+
+/// Whether a type of stream can speak permessage-deflate; those that cannot are smaller, in memory and to compile.
+template <class Stream>
+inline constexpr bool speaks_deflate = false;
+
+template <class Socket>
+inline constexpr bool speaks_deflate<websocket::stream<Socket, true>> = true;
+
+/// Returns how permessage-deflate is spoken (RFC 7692): every message by itself, so that a connection which is
+/// compressed costs kilobytes, not hundreds of them.
+inline websocket::permessage_deflate deflate_options(const deflate_agreement& what, std::size_t threshold) {
+  websocket::permessage_deflate result;
+  result.server_enable = true;
+  result.server_no_context_takeover = true;
+  result.client_no_context_takeover = true;
+  result.server_max_window_bits = what.server_window_bits;
+  result.compLevel = 6;
+  result.memLevel = 4;
+  result.msg_size_threshold = threshold;
+  return result;
+}
+
+// What a connection that waits for its next message sets aside for it: thousands of them wait, and Beast keeps what
+// comes beyond it meanwhile.
+inline constexpr std::size_t room_idle = 64;
+
+// What a message that does not fit gets next.
+inline constexpr std::size_t room_begun = 1024;
+
+/// Returns the socket on that loop, or nothing if its descriptor is of no use any more.
+inline std::optional<plain_socket> adopt(asio::io_context& context, loose_socket socket) {
+  const auto descriptor = socket.take();
+  std::optional<plain_socket> result{context.get_executor()};
+  socket_error error;
+  result->assign(socket.is_v6() ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), descriptor, error);
+  if (!error) return result;
+  ::close(descriptor);
+  return std::nullopt;
+}
+
+/// A channel over one type of Beast's stream.
+template <class Stream>
+class stream_channel final : public websocket_channel, public std::enable_shared_from_this<stream_channel<Stream>> {
+public:
+  template <class Socket>
+  stream_channel(Socket&& socket, websocket_upgrade&& upgrade, websocket_handler& handler, const channel_rules& rules)
+      : stream_{std::forward<Socket>(socket)},
+        handler_{&handler},
+        upgrade_{std::make_unique<websocket_upgrade>(std::move(upgrade))},
+        close_timeout_{rules.close_timeout} {
+    // No timer runs while a connection is open: its user's roll call finds the dead ones.
+    stream_.set_option(
+        websocket::stream_base::timeout{websocket::stream_base::none(), websocket::stream_base::none(), false});
+    stream_.auto_fragment(false);
+    stream_.text(true);
+    if constexpr (speaks_deflate<Stream>)
+      if (upgrade_->deflate) stream_.set_option(deflate_options(*upgrade_->deflate, rules.deflate_threshold));
+    set_user_timeout(socket_of().native_handle(), rules.user_timeout);
+  }
+
+  void open() override {
+    const auto asked = std::move(upgrade_);
+    http::request<http::empty_body> request{http::verb::get, "/", 11};
+    request.set(http::field::host, "gangway");
+    request.set(http::field::connection, "upgrade");
+    request.set(http::field::upgrade, "websocket");
+    request.set(http::field::sec_websocket_version, "13");
+    request.set(http::field::sec_websocket_key, asked->key);
+    if constexpr (speaks_deflate<Stream>)
+      if (asked->deflate) request.set(http::field::sec_websocket_extensions, to_offer(*asked->deflate));
+    stream_.set_option(
+        websocket::stream_base::decorator([echo = asked->with_subprotocol](websocket::response_type& response) {
+          if (echo)
+            response.set(http::field::sec_websocket_protocol,
+                         beast::string_view{wire::subprotocol.data(), wire::subprotocol.size()});
+          response.set(http::field::server, "gangway");
+        }));
+    stream_.control_callback([this](websocket::frame_type kind, beast::string_view payload) {
+      if (kind == websocket::frame_type::pong && handler_ != nullptr)
+        handler_->on_pong({payload.data(), payload.size()});
+    });
+    stream_.async_accept(request, [self = this->shared_from_this()](socket_error error) {
+      if (error) return self->gone(false);
+      if (self->handler_ != nullptr) self->handler_->on_open();
+    });
+  }
+
+  void read() override {
+    // Room grows with what has come, not with what a frame's header promises.
+    if (filled_ == 0 && incoming_.size() > room_idle) incoming_ = std::string{};
+    incoming_.resize(std::max({incoming_.size(), filled_ == 0 ? room_idle : room_begun, filled_ * 2}));
+    stream_.async_read_some(asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
+                            [self = this->shared_from_this()](socket_error error, std::size_t size) {
+                              if (error) return self->on_read_error(error);
+                              self->filled_ += size;
+                              self->on_read();
+                            });
+  }
+
+  void write(frame text) override {
+    outgoing_ = std::move(text);
+    stream_.async_write(asio::buffer(*outgoing_), [self = this->shared_from_this()](socket_error error, std::size_t) {
+      self->outgoing_.reset();
+      if (error) return self->gone(false);
+      if (self->handler_ != nullptr) self->handler_->on_written();
+    });
+  }
+
+  void ping(std::uint64_t nonce) override {
+    next_nonce_ = nonce;
+    has_next_nonce_ = true;
+    if (!pinging_) send_ping();
+  }
+
+  void close(close_code code, std::string_view text) override {
+    websocket::close_reason reason{static_cast<websocket::close_code>(code)};
+    const auto size = std::min(text.size(), reason.reason.max_size());
+    reason.reason.assign(text.data(), size);
+    stream_.async_close(reason, [self = this->shared_from_this()](socket_error) { self->gone(true); });
+  }
+
+  void drop() override {
+    handler_ = nullptr;
+    socket_error ignored;
+    socket_of().set_option(asio::socket_base::linger{true, 0}, ignored);
+    socket_of().close(ignored);
+  }
+
+  void limit_messages(std::size_t bytes) override { stream_.read_message_max(bytes); }
+
+  tcp_progress progress() override { return progress_of(socket_of().native_handle()); }
+
+private:
+  plain_socket& socket_of() { return tcp_of(stream_.next_layer()); }
+
+  // Without a close frame there is nobody to wait for.
+  void on_read_error(const socket_error& error) {
+    if (speaks_deflate<Stream> && is_from_zlib(error)) return fail_to_inflate();
+    const auto code = code_of(error);
+    gone(code != no_close_frame, code);
+  }
+
+  static bool is_from_zlib(const socket_error& error) {
+    return error.category() == make_error_code(beast::zlib::error::end_of_stream).category();
+  }
+
+  // Beast gives such a connection up without a word; if it is in the middle of none, we say it: a close frame of 1007.
+  void fail_to_inflate() {
+    if (outgoing_ || pinging_) return gone(false, websocket::close_code::bad_payload);
+    static constexpr unsigned char close_frame[] = {0x88, 0x02, 0x03, 0xEF};
+    asio::async_write(stream_.next_layer(), asio::buffer(close_frame),
+                      [self = this->shared_from_this()](const socket_error&, std::size_t) {
+                        self->gone(true, websocket::close_code::bad_payload);
+                      });
+  }
+
+  void on_read() {
+    if (handler_ == nullptr) return;
+    if (!stream_.is_message_done()) return read();
+    const auto size = std::exchange(filled_, 0);
+    handler_->on_message({incoming_.data(), size}, stream_.got_text());
+  }
+
+  void send_ping() {
+    has_next_nonce_ = false;
+    pinging_ = true;
+    const auto digits = std::to_string(next_nonce_);
+    stream_.async_ping(websocket::ping_data{beast::string_view{digits}},
+                       [self = this->shared_from_this()](socket_error error) {
+                         self->pinging_ = false;
+                         if (error) return self->gone(false);
+                         if (self->has_next_nonce_ && self->handler_ != nullptr) self->send_ping();
+                       });
+  }
+
+  // What the close frame said: the client's, or Beast's own, which does not tell by which code it failed a connection.
+  std::uint16_t code_of(const socket_error& error) const {
+    if (error == websocket::error::closed) {
+      // One without a code is answered with 1000.
+      const std::uint16_t said = stream_.reason().code;
+      if (said == websocket::close_code::none) return websocket::close_code::normal;
+      return said;
+    }
+    if (error == websocket::error::message_too_big) return websocket::close_code::too_big;
+    if (error == websocket::error::bad_frame_payload) return websocket::close_code::bad_payload;
+    if (error == websocket::condition::protocol_violation) return websocket::close_code::protocol_error;
+    return no_close_frame;
+  }
+
+  // After a closing handshake the peer hangs up first: a socket that is closed while bytes come in is reset, and what
+  // we said last is lost.
+  void gone(bool in_order, std::uint16_t code = no_close_frame) {
+    auto* handler = std::exchange(handler_, nullptr);
+    if (handler == nullptr) return;
+    if (in_order) {
+      deadline_ = std::make_unique<asio::steady_timer>(socket_of().get_executor(), close_timeout_);
+      deadline_->async_wait([self = this->shared_from_this()](socket_error) { self->hang_up(); });
+      await_hang_up();
+    } else {
+      hang_up();
+    }
+    handler->on_gone(code);
+  }
+
+  void await_hang_up() {
+    incoming_.resize(room_idle);
+    socket_of().async_read_some(asio::buffer(incoming_),
+                                [self = this->shared_from_this()](socket_error error, std::size_t) {
+                                  if (error) return self->deadline_.reset();
+                                  self->await_hang_up();
+                                });
+  }
+
+  void hang_up() {
+    socket_error ignored;
+    socket_of().close(ignored);
+  }
+
+  Stream stream_;
+  websocket_handler* handler_;
+  std::unique_ptr<websocket_upgrade> upgrade_;
+  std::unique_ptr<asio::steady_timer> deadline_;
+  std::chrono::milliseconds close_timeout_;
+  std::string incoming_;
+  std::size_t filled_ = 0;
+  frame outgoing_;
+  std::uint64_t next_nonce_ = 0;
+  bool has_next_nonce_ = false;
+  bool pinging_ = false;
+};
+
+} // namespace gangway

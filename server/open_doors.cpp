@@ -1,0 +1,128 @@
+#include "server/open_doors.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+
+#include "config/configuration.hpp"
+#include "net/http/client.hpp"
+#include "net/http/url.hpp"
+#include "server/demo_files.hpp"
+#include "server/small_file.hpp"
+
+namespace gangway {
+
+namespace {
+
+token_rules token_rules_of(const settings& values) {
+  const auto& auth = values.auth;
+  token_rules result;
+  if (!auth.issuer.empty()) result.issuer = auth.issuer;
+  if (!auth.audience.empty()) result.audience = auth.audience;
+  result.leeway = std::chrono::duration_cast<std::chrono::seconds>(auth.leeway);
+  result.user_claim = auth.user_claim;
+  result.tier_claim = auth.tier_claim;
+  result.role_claims = {auth.roles_claim};
+  if (auth.roles_claim == "roles") result.role_claims = {"role", "roles"};
+  return result;
+}
+
+connection_rules connection_rules_of(const settings& values, std::uint32_t connections_max) {
+  connection_rules result;
+  result.frame_bytes_max = values.client.frame_bytes_max.bytes;
+  result.frame_bytes_max_unauthenticated = std::min(result.frame_bytes_max_unauthenticated, result.frame_bytes_max);
+  result.queue_bytes_max = values.client.queue_bytes_max.bytes;
+  result.bad_frames_max = values.client.bad_frames_max;
+  result.authentication_timeout = values.auth.timeout;
+  result.expiry_grace = values.auth.expiry_grace;
+  result.insecure_query_token = values.auth.insecure_query_token;
+  result.handshake_timeout = values.client.handshake_timeout;
+  result.pause_max = values.heartbeat.timeout / 2;
+  // The kernel gives up a peer when the roll call would.
+  result.user_timeout = values.heartbeat.interval + values.heartbeat.timeout;
+  result.accept_rate = values.limits.accept_rate;
+  result.connections_max = connections_max;
+  result.reserve_ratio = values.node.enterprise_reserve.value;
+  // Strangers leave half of the descriptors to those who are known.
+  result.unauthenticated_max = std::min(values.limits.unauthenticated, std::max(connections_max / 2, 1U));
+  result.unauthenticated_per_address_max =
+      std::min(values.limits.unauthenticated_per_address, result.unauthenticated_max);
+  result.origins = values.origins;
+  result.proxies = trusted_proxies{values.trusted_proxies};
+  if (values.deflate.enabled) result.deflate_threshold = values.deflate.threshold.bytes;
+  return result;
+}
+
+} // namespace
+
+std::variant<std::shared_ptr<const key_set>, std::string> load_keys(const settings& values) {
+  const auto& auth = values.auth;
+  if (!auth.jwks_url.empty()) return std::shared_ptr<const key_set>{};
+  if (!auth.public_key_file.empty()) {
+    const auto complain = [&](const std::string& reason) {
+      return "auth.public_key_file \"" + auth.public_key_file + "\": " + reason;
+    };
+    const auto file = read_key_file(auth.public_key_file);
+    if (const auto* reason = std::get_if<std::string>(&file)) return complain(*reason);
+    auto keys = key_set::of_pem(std::get<file_text>(file).text);
+    if (const auto* reason = std::get_if<std::string>(&keys)) return complain(*reason);
+    return std::make_shared<const key_set>(std::get<key_set>(std::move(keys)));
+  }
+  if (auth.secret_file.empty()) return std::make_shared<const key_set>(key_set::of_secret(auth.secret));
+  auto secret = read_secret_file(auth.secret_file);
+  if (!secret) return "auth.secret_file \"" + auth.secret_file + "\" cannot be read";
+  if (secret->size() < secret_bytes_min)
+    return "auth.secret_file \"" + auth.secret_file + "\": the secret must have at least 32 bytes";
+  return std::make_shared<const key_set>(key_set::of_secret(std::move(*secret)));
+}
+
+std::variant<tls_context, std::string> load_certificate(const settings& values) {
+  if (values.tls.certificate_file.empty()) return tls_context{};
+  for (const auto& [option, file] : {std::pair{"tls.certificate_file", values.tls.certificate_file},
+                                     std::pair{"tls.key_file", values.tls.key_file}}) {
+    const auto read = read_key_file(file);
+    if (const auto* reason = std::get_if<std::string>(&read))
+      return std::string{option} + " \"" + file + "\": " + *reason;
+  }
+  return load_tls_context(values.tls.certificate_file, values.tls.key_file);
+}
+
+std::variant<doors, std::string> doors_of(const settings& values, bool development, std::uint32_t connections_max) {
+  doors result;
+  auto keys = load_keys(values);
+  if (auto* reason = std::get_if<std::string>(&keys)) return std::move(*reason);
+  auto certificate = load_certificate(values);
+  if (auto* reason = std::get_if<std::string>(&certificate)) return std::move(*reason);
+  const auto& auth = values.auth;
+  result.tokens = {token_rules_of(values), std::get<std::shared_ptr<const key_set>>(std::move(keys)), nullptr};
+  if (!auth.simulation_secret.empty())
+    result.tokens.simulation_keys = std::make_shared<const key_set>(key_set::of_secret(auth.simulation_secret));
+  if (!auth.jwks_url.empty()) {
+    if (!parse_http_url(auth.jwks_url)) return "auth.jwks_url \"" + auth.jwks_url + "\" cannot be read as a URL";
+    if (!auth.jwks_ca_file.empty()) {
+      const auto read = read_key_file(auth.jwks_ca_file);
+      if (const auto* reason = std::get_if<std::string>(&read))
+        return "auth.jwks_ca_file \"" + auth.jwks_ca_file + "\": " + *reason;
+    }
+    try {
+      boost::asio::io_context nowhere;
+      make_http_client(nowhere, {.ca_file = auth.jwks_ca_file});
+    } catch (const std::runtime_error& error) {
+      return "auth.jwks_ca_file: " + std::string{error.what()};
+    }
+    result.jwks = jwks_place{auth.jwks_url, auth.jwks_ca_file, {auth.jwks_refresh, auth.jwks_retry}};
+  }
+  result.tls = std::get<tls_context>(std::move(certificate));
+  result.connections = connection_rules_of(values, connections_max);
+  result.http.version = GANGWAY_VERSION;
+  result.http.admin_role = values.admin.role;
+  result.http.dev = development;
+  if (!development) return result;
+  result.http.demo_secret = auth.secret;
+  for (const auto& file : demo_files())
+    result.http.files[std::string{file.path}] = {std::string{file.content_type}, std::string{file.body}};
+  return result;
+}
+
+} // namespace gangway
