@@ -30,12 +30,16 @@ def base64url(data):
     return base64.urlsafe_b64encode(data if isinstance(data, bytes) else data.encode()).rstrip(b"=").decode()
 
 
-def token(user, tier="free", *, secret=SECRET, algorithm="HS256", expires_in=3600, **claims):
-    """Returns a JWT made here, by RFC 7519 and not by Gangway. A claim that is None is left out."""
+def token(user, tier="free", *, secret=SECRET, algorithm="HS256", header=None, expires_in=3600, **claims):
+    """Returns a JWT made here, by RFC 7519 and not by Gangway. A claim that is None is left out; `header` is added to
+    the usual one.
+    """
     claims = {"sub": user, "tier": tier, "exp": int(time.time()) + expires_in, **claims}
     claims = {name: value for name, value in claims.items() if value is not None}
-    signed = base64url(json.dumps({"alg": algorithm, "typ": "JWT"})) + "." + base64url(json.dumps(claims))
-    digest = b"" if algorithm == "none" else hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
+    header = {"alg": algorithm, "typ": "JWT", **(header or {})}
+    signed = base64url(json.dumps(header)) + "." + base64url(json.dumps(claims))
+    secret = secret if isinstance(secret, bytes) else secret.encode()
+    digest = b"" if algorithm == "none" else hmac.new(secret, signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{base64url(digest)}"
 
 
@@ -53,26 +57,45 @@ def free_ports(count):
     return ports
 
 
+KEYS = ("secret", "secret_file", "public_key_file", "jwks_url")  # a server verifies tokens by exactly one of these
+
+
 class Server:
-    """A gangwayd with a folder and ports of its own. Settings are sections of the configuration file."""
+    """A gangwayd with a folder and ports of its own. Settings are sections of the configuration file, and what stands
+    above them. With a `certificate` (of certificates.py) both listeners speak TLS.
+    """
 
     host = "127.0.0.1"  # where it listens
     mode = ["--dev"]
 
-    def __init__(self, **sections):
+    def __init__(self, *, certificate=None, **sections):
         self.folder = Path(tempfile.mkdtemp(prefix="gangway-e2e-"))
         self.store = self.folder / "gangway.db"
         self.log = self.folder / "log"
         self.sections = {"auth": {}, "admin": {}, "store": {"path": str(self.store)}, **sections}
-        self.sections["auth"] = {"secret": SECRET, **self.sections["auth"]}
+        if not any(key in self.sections["auth"] for key in KEYS):
+            self.sections["auth"] = {"secret": SECRET, **self.sections["auth"]}
+        if certificate:
+            self.sections["tls"] = {"certificate_file": str(certificate.file), "key_file": str(certificate.key)}
+        self.scheme = "https" if certificate else "http"
+        self.certificate, self.ca_file = certificate, certificate and certificate.issuer
+        self.trust = certificate and certificate.trust()
         self.process = None
+
+    @property
+    def operator(self):
+        """What an operator shows at the admin listener; nothing where only other keys count: --dev asks for nothing."""
+        secret = self.sections["auth"].get("secret")
+        return secret and token("an operator", secret=secret, role="gangway_admin")
 
     def configure(self):
         self.port, self.admin_port = free_ports(2)
         self.sections["admin"]["listen"] = f"127.0.0.1:{self.admin_port}"
         lines = [f'listen = "{self.host}:{self.port}"']
+        lines += [f"{key} = {json.dumps(value)}" for key, value in self.sections.items() if not isinstance(value, dict)]
         for name, section in self.sections.items():
-            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+            if isinstance(section, dict):
+                lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
         (self.folder / "gangway.toml").write_text("\n".join(lines) + "\n")
 
     def launch(self, *wrapper):
@@ -102,21 +125,38 @@ class Server:
                 break
         raise AssertionError(f"gangwayd did not become ready:\n{self.log_tail()}")
 
+    def until(self, question, what):
+        """Asks until the answer is yes, while the program runs; returns that answer."""
+        deadline = time.monotonic() + PATIENCE
+        while not (answer := question()):
+            try:
+                self.process.wait(timeout=0.02)
+                raise AssertionError(f"gangwayd ended, and not yet: {what}\n{self.log_tail()}")
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"still not: {what}") from None
+        return answer
+
     def health(self, path="/health"):
         """Returns a GET's status and body; 0 if nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(f"{self.scheme}://127.0.0.1:{self.port}{path}", timeout=PATIENCE,
+                                        context=self.trust) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
 
-    def admin(self, path):
-        """Returns what the admin listener answers a GET with, as text."""
-        wanted = urllib.request.Request(f"http://127.0.0.1:{self.admin_port}{path}",
-                                        headers={"Authorization": f"Bearer {token('an operator', role='gangway_admin')}"})
-        with urllib.request.urlopen(wanted, timeout=PATIENCE) as answer:
+    def admin(self, path, order=None, *, bearer=None):
+        """Returns what the admin listener answers a GET with, or an `order` that is posted to it, as text."""
+        bearer = bearer or self.operator
+        wanted = urllib.request.Request(f"{self.scheme}://127.0.0.1:{self.admin_port}{path}",
+                                        data=json.dumps(order).encode() if order is not None else None,
+                                        headers={"Authorization": f"Bearer {bearer}"} if bearer else {})
+        if order is not None:
+            wanted.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(wanted, timeout=PATIENCE, context=self.trust) as answer:
             return answer.read().decode()
 
     def ask(self, path):
@@ -139,12 +179,20 @@ class Server:
         series = [line.rpartition(" ") for line in self.admin("/metrics").splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in series}
 
-    def ctl(self, *words):
-        """Runs gangwayctl against this server; returns its exit status and what it printed."""
-        environment = {**os.environ, "GANGWAYCTL_URL": f"http://127.0.0.1:{self.admin_port}",
-                       "GANGWAYCTL_TOKEN": token("an operator", role="gangway_admin")}
+    def ctl(self, *words, **variables):
+        """Runs gangwayctl against this server, with these variables set otherwise; returns its exit status and what it
+        printed.
+        """
+        environment = {**os.environ, "GANGWAYCTL_URL": f"{self.scheme}://127.0.0.1:{self.admin_port}"}
+        environment.update({"GANGWAYCTL_TOKEN": self.operator} if self.operator else {})
+        environment.update({"GANGWAYCTL_CA_FILE": str(self.ca_file)} if self.ca_file else {})
+        environment.update(variables)
         ran = subprocess.run([CTL, *words], env=environment, capture_output=True, text=True, timeout=60)
         return ran.returncode, ran.stdout + ran.stderr
+
+    def hang_up(self):
+        """Tells the program to read its keys and certificates again."""
+        self.process.send_signal(signal.SIGHUP)
 
     def end(self):
         """Asks the program to end and returns its exit code."""
@@ -166,7 +214,7 @@ class Server:
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}/ws"
+        return f"{'wss' if self.trust else 'ws'}://127.0.0.1:{self.port}/ws"
 
 
 class Refused(Exception):
@@ -192,12 +240,14 @@ class Client:
 
     @classmethod
     async def connect(cls, server, user=None, *, bearer=None, query="", headers=(), subprotocols=None, hello=True):
-        """Returns a client that signed in by the header as `user` or with the token `bearer`."""
+        """Returns a client that signed in by the header as `user` or with the token `bearer`. `server` may be anything
+        with a `url` and a `trust`, such as a proxy in front of one.
+        """
         credential = bearer or (token(user) if user else None)
         headers = [*headers, *([("Authorization", f"Bearer {credential}")] if credential else [])]
         socket = await asyncio.wait_for(
             websockets.connect(server.url + query, extra_headers=headers, subprotocols=subprotocols, max_size=None,
-                               max_queue=None, ping_interval=None, close_timeout=2), PATIENCE)
+                               max_queue=None, ping_interval=None, close_timeout=2, ssl=server.trust), PATIENCE)
         client = cls(socket)
         if credential and hello:
             client.hello = await client.take(lambda frame: frame.get("type") == "connected")
@@ -313,14 +363,14 @@ class GangwayTest(unittest.IsolatedAsyncioTestCase):
     def setUp(self):
         self.logs = []
 
-    def make_server(self, **sections):
-        server = Server(**sections)
+    def make_server(self, **options):
+        server = Server(**options)
         self.addCleanup(server.clean_up)
         self.addCleanup(lambda: self.logs.append(server.log_tail()))
         return server
 
-    def start_server(self, **sections):
-        return self.make_server(**sections).start()
+    def start_server(self, **options):
+        return self.make_server(**options).start()
 
     async def client(self, server, user=None, **options):
         client = await Client.connect(server, user, **options)
