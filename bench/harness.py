@@ -93,12 +93,25 @@ class Server:
         return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
+class Beast(Server):
+    """The yardstick: beast_echo on one event loop."""
+    name = "beast"
+
+    def __init__(self, programs, core):
+        self.port = free_port()
+        self.start([programs / "bench/beast_echo", str(self.port)], core)
+
+    def answers(self):
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        return True
+
+
 class Gangway(Server):
     """gangwayd on one event loop, without heartbeats that would fall into a measurement. `sections` is configuration
-    beyond what every benchmark sets."""
+    beyond what every benchmark sets, `keys` the one source of keys that tokens are checked by."""
     name = "gangway"
 
-    def __init__(self, programs, core, folder, sections=""):
+    def __init__(self, programs, core, folder, sections="", keys=f'secret = "{SECRET}"'):
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
         self.port, self.admin_port = free_port(), free_port()
         file = self.folder / "gangway.toml"
@@ -107,7 +120,7 @@ listen = "127.0.0.1:{self.port}"
 [admin]
 listen = "127.0.0.1:{self.admin_port}"
 [auth]
-secret = "{SECRET}"
+{keys}
 [store]
 path = "{self.folder}/gangway.db"
 [heartbeat]
