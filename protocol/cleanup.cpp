@@ -40,10 +40,11 @@ std::string list(const Items& items, Encode encode) {
   return result += ']';
 }
 
-std::string quoted(std::string_view plain) { return '"' + std::string{plain} + '"'; }
+// Not `quoted`: a string as its argument would bring in std::quoted.
+std::string in_quotes(std::string_view plain) { return '"' + std::string{plain} + '"'; }
 
 std::string encode_evidence(const std::vector<finding>& evidence) {
-  return list(evidence, [](finding what) { return quoted(to_string(what)); });
+  return list(evidence, [](finding what) { return in_quotes(to_string(what)); });
 }
 
 std::string encode_attempt(const cleanup_attempt& attempt) {
@@ -63,7 +64,7 @@ std::string encode_line(const roster_line& line) {
 std::string encode_eviction(const eviction& one) {
   object out;
   out.text("manager_id", to_string(one.manager)).text("thread_id", one.thread.value);
-  out.raw("connections", list(one.connections, [](const connection_id& id) { return quoted(to_string(id)); }));
+  out.raw("connections", list(one.connections, [](const connection_id& id) { return in_quotes(to_string(id)); }));
   out.text("level", to_string(one.level)).text("reason", to_string(one.reason));
   return out.raw("evidence", encode_evidence(one.evidence)).take();
 }

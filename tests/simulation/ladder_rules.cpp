@@ -131,7 +131,7 @@ void ladder_world::judge_decision(const json& decision) {
           && !fell_silent_.contains(connection))
         wrong("a living connection counted as dead: " + one.dump());
       for (const auto& who : visitors_)
-        if (to_string(who->line.id) == connection && !who->gone && who->end->closed.empty()
+        if (connection == to_string(who->line.id) && !who->gone && who->end->closed.empty()
             && who->told_evicted[one["manager_id"]] != 1)
           wrong("an evicted connection was not told: " + one.dump());
     }
