@@ -183,11 +183,12 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 0,
          .most = server_max},
         values.limits.connections);
-  visit({.key = "limits.accept_rate",
-         .says = "New WebSocket connections a second that the whole server takes; 0: all that come.",
-         .least = 0,
-         .most = server_max},
-        values.limits.accept_rate);
+  visit(
+      {.key = "limits.accept_rate",
+       .says = "New WebSocket connections a second that the whole server takes, and TLS handshakes; 0: all that come.",
+       .least = 0,
+       .most = server_max},
+      values.limits.accept_rate);
   visit({.key = "limits.unauthenticated",
          .says = "Connections that have not shown a valid token, in all; the next one is answered 503.",
          .least = 1,

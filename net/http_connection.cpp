@@ -10,6 +10,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "net/credential_desk.hpp"
 #include "net/http_message.hpp"
 #include "net/upgrade.hpp"
 #include "protocol/json.hpp"
@@ -30,9 +31,6 @@ using socket_error = boost::system::error_code;
 constexpr std::uint32_t header_bytes_max = 16 * 1024;
 constexpr std::uint64_t body_bytes_max = 64 * 1024;
 constexpr std::size_t piece_bytes = 4 * 1024; // that are read at once
-
-// For how long a token of the demo page is good.
-constexpr std::chrono::hours demo_token_age{12};
 
 // For how long an answer that ends a connection may take to be fetched.
 constexpr std::chrono::seconds farewell_max{1};
@@ -181,7 +179,8 @@ private:
   }
 
   // Whoever finds no seat is heard all the same, for a moment: he may show a token at once, and whoever looks after the
-  // server may ask how it is. All others are told to come again. Returns false if too many stand already.
+  // server may ask how it is. All others are told to come again. Returns false if too many stand already. A trusted
+  // proxy is nobody: its client is known once the request is.
   bool stand() {
     seat_ = rooms().standing.enter();
     is_standing_ = true;
@@ -189,7 +188,7 @@ private:
     if (home_.notes.take(std::chrono::steady_clock::now()))
       log::warning("too many connections have not shown who they are",
                    {{"client", client_.to_string()}, {"in_all", rooms().seats.taken()}});
-    return seat_ && seat_.name(client_);
+    return seat_ && (rules().proxies.contains(client_) || seat_.name(client_));
   }
 
   std::chrono::milliseconds patience() const {
@@ -214,7 +213,7 @@ private:
 
   void visit(const std::string& path, const http_query& query) {
     if (path == "/ws") return upgrade(query);
-    if (path == "/dev/token" && !home_.rules.http.demo_secret.empty()) return answer(make_demo_token());
+    if (path == "/dev/token" && !home_.rules.http.demo_secret.empty()) return answer(give_demo_token());
     const auto& files = home_.rules.http.files;
     const auto file = files.find(path);
     const bool is_health = path == "/health" || path == "/health/ready";
@@ -263,7 +262,7 @@ private:
       return answer(wrong_method(takes_orders ? "GET, HEAD, POST, DELETE" : "GET, HEAD"));
     if (request_.method() == http::verb::post && !is_json(request_))
       return answer(http_error(415, "bad_request", "the body must be JSON: Content-Type: application/json"));
-    if (path == "/api/v1/tickets") return answer(issue_ticket());
+    if (path == "/api/v1/tickets") return answer(issue_ticket(request_, home_.tickets));
     ask_inspector(std::move(path), std::move(query));
   }
 
@@ -279,36 +278,9 @@ private:
            && is_origin_allowed(request_, header(request_, field::host), rules().origins);
   }
 
-  http_answer issue_ticket() {
-    if (request_.method() != http::verb::post) return wrong_method("POST");
-    constexpr std::string_view names[] = {"user_id", "tier"};
-    std::string_view values[2];
-    const auto body = json::find_members(request_.body(), names, values, wire::depth_max);
-    const auto user = body == json::verdict::object ? json::to_text(values[0]) : std::nullopt;
-    const auto tier = values[1].empty() ? std::optional<std::string>{""} : json::to_text(values[1]);
-    if (!user || !is_user_id(*user) || !tier)
-      return http_error(400, "bad_request",
-                        R"(say {"user_id":…,"tier":…}: 1 to 255 bytes without control characters, and a tier if any)");
-    const auto ticket = home_.tickets.issue({{*user}, *tier}, std::chrono::steady_clock::now());
-    if (!ticket) return overloaded("too many tickets wait to be used", ticket_office::age_max);
-    const auto age_max = std::chrono::duration_cast<std::chrono::milliseconds>(ticket_office::age_max);
-    auto result = json::object{}.text("ticket", *ticket).number("expires_in_ms", age_max.count()).take();
-    return {.body = json::object{}.raw("result", result).take(), .is_secret = true};
-  }
-
-  http_answer make_demo_token() {
-    if (request_.method() != http::verb::post) return wrong_method("POST");
+  http_answer give_demo_token() const {
     if (!is_from_this_machine()) return http_error(403, "forbidden", "only this machine's own pages get demo tokens");
-    constexpr std::string_view names[] = {"user", "tier"};
-    std::string_view values[2];
-    const auto body = json::find_members(request_.body(), names, values, wire::depth_max);
-    const auto user = body == json::verdict::object ? json::to_text(values[0]) : std::nullopt;
-    if (!user || !is_user_id(*user))
-      return http_error(400, "bad_request", R"(say {"user":…}: 1 to 255 bytes without control characters)");
-    const auto now = utc_now();
-    const token_claims claims{{*user}, json::to_text(values[1]).value_or(""), {}, now + demo_token_age};
-    const auto token = make_token(claims, home_.rules.http.demo_secret, home_.rules.tokens.rules, now);
-    return {.body = json::object{}.text("token", token).take(), .is_secret = true};
+    return make_demo_token(request_, home_.rules.http.demo_secret, home_.rules.tokens.rules);
   }
 
   // -- the way to a session ------------------------------------------------------------------------
@@ -360,8 +332,11 @@ private:
   // Whether somebody still waits for it.
   bool is_judged() { return std::exchange(is_waiting_, false) && !gone_; }
 
+  // The connection ends with it: behind a proxy the next request may be somebody else's, and a late judgement must not
+  // be taken for his.
   void on_no_judgement() {
     is_waiting_ = false;
+    keep_alive_ = false;
     answer(overloaded("the keys that tokens are checked by do not come", keys_retry_after));
   }
 
