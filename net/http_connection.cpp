@@ -288,7 +288,11 @@ private:
   void upgrade(const http_query& query) {
     const auto host = host_of(request_, rules().proxies.contains(stream_->peer()));
     auto judged = judge_upgrade(request_, query, host, buffer_.size() > 0, rules());
-    if (auto* refusal = std::get_if<http_answer>(&judged)) return answer(std::move(*refusal));
+    if (auto* refusal = std::get_if<http_answer>(&judged)) {
+      if (refusal->status == 403)
+        home_.tokens.note_refusal({token_trouble::invalid, "a foreign origin"}, client_.to_string());
+      return answer(std::move(*refusal));
+    }
     if (!home_.ready.load(std::memory_order_acquire)) {
       auto refusal = http_error(503, "draining", "the server is starting or about to end");
       refusal.headers.emplace_back("Retry-After", "1");

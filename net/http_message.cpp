@@ -128,10 +128,6 @@ bool header_has_token(const http_request& request, http::field name, std::string
   return any_token(request, name, [&](std::string_view candidate) { return to_lower(candidate) == token; });
 }
 
-bool offers(const http_request& request, http::field name, std::string_view token) {
-  return any_token(request, name, [&](std::string_view candidate) { return candidate == token; });
-}
-
 bool is_upgrade(const http_request& request) {
   return request.version() == 11 && header_has_token(request, http::field::connection, "upgrade")
          && header_has_token(request, http::field::upgrade, "websocket");

@@ -50,9 +50,6 @@ std::string joined(const http_request& request, std::string_view name);
 /// Returns whether a header that is a list of tokens, however many lines it takes, holds `token`, in whatever case.
 bool header_has_token(const http_request& request, boost::beast::http::field name, std::string_view token);
 
-/// The same, but as it is spelled: what is compared in whatever case is not what was offered (RFC 6455, 4.2.2).
-bool offers(const http_request& request, boost::beast::http::field name, std::string_view token);
-
 /// Returns whether this asks for a WebSocket (RFC 6455, 4.2.1), whatever else may be wrong with it.
 bool is_upgrade(const http_request& request);
 

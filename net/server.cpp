@@ -10,6 +10,7 @@
 #include "net/listener.hpp"
 #include "net/session.hpp"
 #include "net/transport.hpp"
+#include "protocol/log.hpp"
 
 namespace gangway {
 
@@ -152,6 +153,7 @@ void server::fetch_keys() {
   try {
     key_server_ = make_http_client(loops_.context(0), {.ca_file = place.ca_file});
   } catch (const std::exception& error) {
+    log::error("nobody can get in", {{"reason", error.what()}});
     return report_keys(error.what());
   }
   key_source_ = std::make_unique<jwks_source>(

@@ -60,14 +60,16 @@ std::variant<upgrade_request, http_answer> judge_upgrade(const http_request& req
     return http_error(403, "forbidden", "this origin is neither the server's own nor among `origins`");
   const auto protocols = parse_extensions(joined(request, field::sec_websocket_protocol));
   const auto extensions = parse_extensions(joined(request, field::sec_websocket_extensions));
-  if (!protocols || !extensions
-      || std::any_of(protocols->begin(), protocols->end(), [](const auto& one) { return !one.parameters.empty(); }))
+  const auto is_protocol = [](const offered_extension& one) { return one.parameters.empty(); };
+  if (!protocols || !extensions || !std::all_of(protocols->begin(), protocols->end(), is_protocol))
     return http_error(400, "bad_request", "Sec-WebSocket-Protocol or -Extensions is no list");
   auto shown = credential_of(request, query, rules);
   if (auto* refusal = std::get_if<http_answer>(&shown)) return std::move(*refusal);
   upgrade_request result;
   result.websocket.key = key;
-  result.websocket.with_subprotocol = offers(request, field::sec_websocket_protocol, wire::subprotocol);
+  // As it is spelled: what is compared in whatever case is not what was offered (RFC 6455, 4.2.2).
+  result.websocket.with_subprotocol = std::any_of(
+      protocols->begin(), protocols->end(), [](const offered_extension& one) { return one.name == wire::subprotocol; });
   if (rules.deflate_threshold) result.websocket.deflate = choose_deflate(*extensions);
   result.credential = std::get<credential>(std::move(shown));
   result.wanted = std::get<std::optional<wanted_thread>>(std::move(wanted));

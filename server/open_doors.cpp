@@ -9,7 +9,7 @@
 #include "net/http/client.hpp"
 #include "net/http/url.hpp"
 #include "server/demo_files.hpp"
-#include "server/small_file.hpp"
+#include "server/key_file.hpp"
 
 namespace gangway {
 

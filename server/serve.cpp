@@ -125,10 +125,6 @@ std::string address_of(const std::string& configured, std::uint16_t port) {
   return configured.substr(0, configured.rfind(':') + 1) + std::to_string(port);
 }
 
-} // namespace
-
-namespace {
-
 sigset_t our_signals() {
   sigset_t result;
   sigemptyset(&result);

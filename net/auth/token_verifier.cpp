@@ -23,7 +23,7 @@ void token_verifier::use(std::shared_ptr<const key_set> keys) {
 
 void token_verifier::note_refusal(const token_fault& fault, std::string_view who) {
   if (notes_.take(std::chrono::steady_clock::now()))
-    log::info("a token was refused", {{"reason", fault.reason}, {"client", std::string{who}}});
+    log::info("a client was refused", {{"reason", fault.reason}, {"client", std::string{who}}});
 }
 
 void token_verifier::verify(std::string token, answer done) {

@@ -49,7 +49,7 @@ public:
   /// Goes by these keys from now on.
   void use(std::shared_ptr<const key_set> keys);
 
-  /// Writes into the log that a token was refused, unless too many are: strangers must not fill disks. `who` is what is
+  /// Writes into the log that somebody was refused, unless too many are: strangers must not fill disks. `who` is what is
   /// known of its bearer.
   void note_refusal(const token_fault& fault, std::string_view who);
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch_chromium } from "./chromium.mjs";
 import { Server } from "./gangway.mjs";
 
 const pictures = process.env.GANGWAY_PICTURES;
@@ -22,19 +22,7 @@ before(async () => {
     grace: ["extra = 0"],
     queue: ["max = 0"],
   });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    headless: true,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await launch_chromium();
 });
 after(async () => {
   await browser?.close();

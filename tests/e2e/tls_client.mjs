@@ -1,7 +1,7 @@
 /// Clients over TLS that a Python test orders: npm's `ws`, and a real Chromium on the demo page.
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { chromium } from "playwright-core";
+import { launch_chromium } from "./chromium.mjs";
 import WebSocket from "ws";
 import { obey } from "./orders.mjs";
 
@@ -38,21 +38,8 @@ await obey({
 
   /// Opens the demo page, signs in and asks; returns by which protocol the page came, and the sockets that it opened.
   async browse({ page: url, key_hash, flags = [], user }) {
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      headless: true,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        ...(key_hash ? [`--ignore-certificate-errors-spki-list=${key_hash}`] : []),
-        ...flags,
-      ],
-    });
+    const trust = key_hash ? [`--ignore-certificate-errors-spki-list=${key_hash}`] : [];
+    const browser = await launch_chromium([...trust, ...flags]);
     try {
       const page = await browser.newPage();
       page.setDefaultTimeout(patience);

@@ -1,4 +1,4 @@
-#include "server/small_file.hpp"
+#include "server/key_file.hpp"
 
 #include <cerrno>
 #include <cstring>
