@@ -49,8 +49,8 @@ public:
   /// Goes by these keys from now on.
   void use(std::shared_ptr<const key_set> keys);
 
-  /// Writes into the log that somebody was refused, unless too many are: strangers must not fill disks. `who` is what is
-  /// known of its bearer.
+  /// Writes into the log that somebody was refused, unless too many are: strangers must not fill disks. `who` is what
+  /// is known of its bearer.
   void note_refusal(const token_fault& fault, std::string_view who);
 
   /// Calls `done` with what `token` says at this time: at once, or later on this loop if newer keys are needed.
