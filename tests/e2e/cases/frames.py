@@ -1,0 +1,1 @@
+"""Frames: what clients write into an open WebSocket."""

@@ -1,0 +1,1 @@
+"""Programs: what operators type, and what their shells and files hand over."""
