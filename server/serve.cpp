@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <csignal>
+#include <initializer_list>
 #include <iostream>
 #include <limits>
 #include <memory>
@@ -125,12 +126,22 @@ std::string address_of(const std::string& configured, std::uint16_t port) {
   return configured.substr(0, configured.rfind(':') + 1) + std::to_string(port);
 }
 
-sigset_t our_signals() {
+// Sent to ourselves when a part has failed that nothing works without.
+constexpr int part_failed = SIGUSR1;
+
+sigset_t signals_of(std::initializer_list<int> numbers) {
   sigset_t result;
   sigemptyset(&result);
-  for (const auto number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1})
+  for (const auto number : numbers)
     sigaddset(&result, number);
   return result;
+}
+
+sigset_t our_signals() { return signals_of({SIGTERM, SIGINT, SIGHUP, part_failed}); }
+
+bool is_pending(int signal) {
+  sigset_t pending;
+  return sigpending(&pending) == 0 && sigismember(&pending, signal) == 1;
 }
 
 } // namespace
@@ -208,7 +219,7 @@ int serve(const settings& values, bool development, const std::function<std::str
   };
   tree.set_doors = [&front](const door_policy& policy) { front.set_gate({policy.open_to_tier, policy.retry_after}); };
   tree.inspector = inspector_handle;
-  tree.give_up = [](const std::string&) { ::kill(::getpid(), SIGUSR1); };
+  tree.give_up = [](const std::string&) { ::kill(::getpid(), part_failed); };
   const auto supervisor_handle = supervisor_actor{system.spawn(supervisor, std::move(tree))};
 
   caf::scoped_actor self{system};
@@ -234,8 +245,10 @@ int serve(const settings& values, bool development, const std::function<std::str
   int signal = 0;
   while (sigwait(&signals, &signal) == 0 && signal == SIGHUP && ::isatty(STDIN_FILENO) == has_terminal)
     reload(values, front);
-  // Whoever asks twice does not want to wait.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  // Whoever asks twice does not want to wait. A reload, or a part that fails now, is no reason to leave clients untold:
+  // these signals stay blocked.
+  const auto insisting = signals_of({SIGTERM, SIGINT});
+  pthread_sigmask(SIG_UNBLOCK, &insisting, nullptr);
   log::info("shutting down", {{"signal", signal}});
   caf::anon_send(inspector_handle, component_changed{"doors", "shutting down"});
   const auto deadline = std::chrono::steady_clock::now() + values.shutdown.timeout;
@@ -245,13 +258,15 @@ int serve(const settings& values, bool development, const std::function<std::str
   const auto left =
       std::max(std::chrono::milliseconds{1000},
                std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
-  int status = signal == SIGUSR1 ? 1 : 0;
+  int status = signal == part_failed ? 1 : 0;
   self->request(supervisor_handle, caf::infinite, shut_down{left})
       .receive(
           [&](const shutdown_report& report) {
             log::info("ended", {{"killed", report.killed}});
           },
           [&](const caf::error&) { status = 1; });
+  // What failed while the server ended.
+  if (is_pending(part_failed)) status = 1;
   return status;
 }
 

@@ -1,10 +1,12 @@
 """SIGTERM: everybody is told, sockets are closed, the program ends in time, and nothing is lost by it."""
 
 import asyncio
+import os
+import signal
 import time
 import unittest
 
-from gangway import ENDINGS, GangwayTest
+from gangway import ENDINGS, PATIENCE, GangwayTest
 
 
 class Shutdown(GangwayTest):
@@ -45,6 +47,38 @@ class Shutdown(GangwayTest):
         began = time.monotonic()
         self.assertEqual(await asyncio.to_thread(server.end), 0)
         self.assertLess(time.monotonic() - began, 5)
+
+    async def drain_interrupted_by(self, *signals):
+        """Ends a server whose sockets are closed one by one, and sends it these signals when the first has been told.
+        Returns its exit code; everybody must have been told.
+        """
+        server = self.start_server(shutdown={"timeout": "15s", "batch_size": 1, "batch_interval": "50ms"})
+        clients = [await self.client(server, f"user-{number}") for number in range(12)]
+        server.process.send_signal(signal.SIGTERM)
+        told = [asyncio.create_task(client.take(lambda frame: frame.get("type") == "disconnect")) for client in clients]
+        await asyncio.wait(told, return_when=asyncio.FIRST_COMPLETED)
+        for one in signals:
+            server.process.send_signal(one)
+        for goodbye in await asyncio.gather(*told):
+            self.assertEqual((goodbye["code"], goodbye["reconnect"]), (1001, True))
+        return await asyncio.to_thread(server.process.wait, PATIENCE)
+
+    # A SIGHUP during a drain ended the process by the signal's default action, and most clients were never told.
+    async def test_a_reload_during_a_drain_changes_nothing(self):
+        self.assertEqual(await self.drain_interrupted_by(signal.SIGHUP, signal.SIGHUP), 0)
+
+    # The same went for a part that failed meanwhile, of which the supervisor tells main by SIGUSR1.
+    async def test_a_part_that_fails_during_a_drain_is_said_by_the_exit_status_alone(self):
+        self.assertEqual(await self.drain_interrupted_by(signal.SIGUSR1), 1)
+
+    async def test_a_second_sigterm_ends_at_once(self):
+        server = self.start_server(shutdown={"timeout": "15s", "batch_size": 1, "batch_interval": "10s"})
+        for number in range(3 * (os.cpu_count() or 1)):
+            await self.client(server, f"user-{number}")
+        server.process.send_signal(signal.SIGTERM)
+        server.until(lambda: "shutting down" in server.log_tail(), "it says that it shuts down")
+        server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(await asyncio.to_thread(server.process.wait, PATIENCE), -signal.SIGTERM)
 
 
 if __name__ == "__main__":
