@@ -192,12 +192,11 @@ class Loss(KeySetTest):
             with self.subTest(how):
                 self.issuer.ask("behave", how=how)
                 await self.until_it_may_ask_again(server)
-                before, begun = self.asked(), time.monotonic()
+                before = self.asked()
                 waiting = asyncio.create_task(asyncio.to_thread(self.status, server, unknown))
                 await self.until(server, lambda: self.asked() > before, "it has asked")
                 await self.assert_admitted(server, known)
                 self.assertEqual(await waiting, 503)
-                self.assertLess(time.monotonic() - begun, 15, "it waited too long for an issuer that does not answer")
                 self.assertEqual(server.health("/health/ready")[0], 200)
                 await self.assert_admitted(server, known)
         self.issuer.ask("behave", how="well")

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import time
 import types
 import unittest
 
@@ -260,9 +259,7 @@ class Renewal(TlsTest):
                 server = self.make_server(tls=settings)
                 server.configure()
                 server.launch()
-                begun = time.monotonic()
                 self.assertNotIn(server.process.wait(timeout=PATIENCE), (0, -6, -11))
-                self.assertLess(time.monotonic() - begun, PATIENCE)
                 said = server.log.read_text()
                 self.assertIn(word, said)
                 self.assertNotIn("PRIVATE KEY", said)
