@@ -2,7 +2,8 @@
 /// where they stopped, hands every event on exactly once, and sends again what was not answered. It knows no page.
 ///
 /// Dispatches CustomEvents; `detail` is
-///   state      {state: "connecting" | "connected" | "waiting" | "closed", retry_at?, code?, reason?}
+///   state      {state: "connecting" | "connected" | "doubtful" | "waiting" | "closed", retry_at?, code?, reason?};
+///              doubtful: the device says that it is offline, and the server is asked whether it is still there
 ///   connected  the `connected` frame
 ///   opened     the result of a `thread.open`, with a snapshot unless it resumed
 ///   event      an `event` frame: in order, no gap, never twice
@@ -13,6 +14,7 @@
 const delay_min_ms = 500;
 const delay_max_ms = 30_000;
 const dial_timeout_ms = 15_000;
+const doubt_ms = 3_000; // for an answer when the device says that it is offline
 const settled_after_ms = 10_000; // a connection that ends sooner does not reset the back-off
 
 /// Why a command failed: an error reply of the server, or `disconnected` if the answer was lost with the socket.
@@ -67,6 +69,7 @@ export class Connection extends EventTarget {
     this.#url = url;
     this.#token = token;
     addEventListener("online", () => this.#retry_timer && this.connect());
+    addEventListener("offline", () => this.#doubt());
   }
 
   get connected() {
@@ -191,6 +194,20 @@ export class Connection extends EventTarget {
       this.request("ping").catch(() => {});
       this.#silence_timer = setTimeout(() => this.#drop(1006, "no answer"), this.#pong_timeout_ms);
     }, this.#ping_interval_ms);
+  }
+
+  /// A device that is offline may still reach a server on itself, so the server is asked.
+  async #doubt() {
+    if (!this.connected) return;
+    this.#enter("doubtful");
+    clearTimeout(this.#silence_timer);
+    this.#silence_timer = setTimeout(() => this.#drop(1006, "this device is offline"), doubt_ms);
+    try {
+      await this.request("ping");
+      this.#enter("connected");
+    } catch {
+      // the socket is gone, and that was said
+    }
   }
 
   #keep_token(token) {

@@ -55,6 +55,7 @@ find("sign_in").addEventListener("submit", async (submitted) => {
 find("sign_out").addEventListener("click", () => {
   connection.close();
   sessionStorage.removeItem(storage_key);
+  history.replaceState(null, "", location.pathname);
   location.reload();
 });
 
@@ -75,7 +76,8 @@ function begin() {
     connection.addEventListener(type, ({ detail }) => listener(detail));
   }
   for (const thread_id of saved.open) open(know({ thread_id }));
-  if (threads.has(saved.current)) select(threads.get(saved.current));
+  const first = thread_of_address() ?? threads.get(saved.current);
+  if (first) select(first);
   connection.connect();
   find("text").focus();
 }
@@ -83,7 +85,13 @@ function begin() {
 // -- the connection ---------------------------------------------------------------------------------------------------
 
 function on_state({ state, retry_at, reason }) {
-  const words = { connecting: "Connecting…", connected: "Connected", waiting: "Reconnecting", closed: "Closed" };
+  const words = {
+    connecting: "Connecting…",
+    connected: "Connected",
+    doubtful: "Offline? Asking the server…",
+    waiting: navigator.onLine ? "Reconnecting" : "Offline",
+    closed: "Closed",
+  };
   find("connection").dataset.state = state;
   find("connection_state").textContent = words[state] + (state === "closed" && reason ? `: ${reason}` : "");
   find("connection_state").title = reason ?? "";
@@ -111,7 +119,14 @@ function show_use({ managers_used, managers_max }) {
   meter.optimum = 0;
   meter.value = managers_used;
   find("managers_text").textContent = `${managers_used} of ${managers_max}`;
-  if (managers_used < meter.high) find("limit").textContent = "";
+  find("limit").textContent =
+    managers_used > managers_max
+      ? "Beyond the limit of open threads for a short while"
+      : managers_used === managers_max
+        ? "At the limit of open threads"
+        : managers_used > meter.high
+          ? "Close to the limit of open threads"
+          : "";
 }
 
 /// Asks for what other tabs and the server itself may have changed.
@@ -136,28 +151,29 @@ async function list_threads() {
 }
 
 const why_evicted = {
-  zombie: "its connection or its manager did not answer",
+  zombie: "nobody answered for it any more",
   inactive: "nobody was connected to it",
   idle: "nothing had happened in it for a while",
   least_recently_useful: "it was used longest ago",
 };
 
 function on_notice({ kind, thread_id, reason, position }) {
+  if (kind.startsWith("limit_")) return refresh(); // the numbers say it
   const words = {
-    limit_warning: "Close to the limit of open threads",
-    limit_degraded: "Beyond the limit of open threads for a short while",
     queued: `Waiting for a free place, number ${position} in the queue.`,
-    manager_evicted: `This thread was closed to make room for another (${why_evicted[reason] ?? reason}). Write, and it opens again.`,
+    manager_evicted:
+      `This thread was closed to make room for another (${why_evicted[reason] ?? reason}). ` +
+      "Write, and it opens again.",
     thread_detached: `This thread was interrupted${reason ? ` (${reason})` : ""} and is being opened again.`,
     draining: "The server is about to restart; this page will come back by itself.",
   };
   const thread = threads.get(thread_id);
   const text = words[kind] ?? `Notice: ${kind}.`;
-  if (kind.startsWith("limit_")) find("limit").textContent = text;
-  else (thread ?? current)?.view.show_line(text);
+  (thread ?? current)?.view.show_line(text);
   if (thread && kind === "manager_evicted") {
     Object.assign(thread, { open: false });
     thread.view.set_run(null);
+    give_up_waiting(thread);
     save();
     show(thread);
   }
@@ -170,13 +186,13 @@ function on_notice({ kind, thread_id, reason, position }) {
 function know({ thread_id }) {
   const known = threads.get(thread_id);
   if (known) return known;
-  const thread = { thread_id, title: untitled, live: false, open: false, error: null };
+  const thread = { thread_id, title: untitled, live: false, open: false, error: null, waiting: [] };
   thread.view = new ThreadView({
     label: "Messages",
     announce: (text) => (find("announcer").textContent = thread === current ? text : `${thread.title}: ${text}`),
     read_history: (before_seq) => connection.request("thread.history", { thread_id, before_seq }),
   });
-  thread.name = element("span", { class: "name" });
+  thread.name = element("span", { class: "name", dir: "auto" });
   thread.mark = element("span", { class: "mark" });
   thread.choose = element(
     "button",
@@ -209,7 +225,7 @@ function show(thread) {
   ];
   thread.choose.setAttribute("aria-label", `${thread.title}, ${thread.mark.title}`);
   thread.leave.setAttribute("aria-label", `Close ${thread.title}`);
-  thread.leave.title = "Close: gives its manager back";
+  thread.leave.title = "Close: makes room for another thread";
   thread.leave.hidden = !thread.open && !thread.error;
   thread.failure.hidden = !thread.error;
   if (thread.error) {
@@ -226,7 +242,9 @@ function show(thread) {
   find("stop").hidden = !thread.view.run;
 }
 
-function select(thread, opened = true) {
+/// Looks at a thread. Every one has an address, `#` and its id.
+function select(thread, { opened = true, as = "replaceState" } = {}) {
+  if (location.hash !== `#${thread.thread_id}`) history[as](null, "", `#${thread.thread_id}`);
   current?.choose.removeAttribute("aria-current");
   current = thread;
   thread.choose.setAttribute("aria-current", "true");
@@ -235,12 +253,22 @@ function select(thread, opened = true) {
   if (opened && !thread.open && !thread.error) open(thread);
   save({ current: thread.thread_id });
   show(thread);
-  thread.view.follow(true);
+  thread.view.restore();
 }
+
+/// Returns the thread that the page's address names, if it names one.
+function thread_of_address() {
+  const thread_id = location.hash.slice(1);
+  return /^[A-Za-z0-9_-]{1,128}$/.test(thread_id) ? know({ thread_id }) : null;
+}
+addEventListener("popstate", () => {
+  const thread = connection && thread_of_address();
+  if (thread && thread !== current) select(thread);
+});
 
 /// What a click on a thread means: look at it, and go on writing.
 function turn_to(thread) {
-  select(thread);
+  select(thread, { as: "pushState" });
   show_menu(false);
   find("text").focus();
 }
@@ -255,6 +283,7 @@ function open(thread) {
 
 async function leave(thread) {
   const closing = connection.close_thread(thread.thread_id).catch(() => {});
+  give_up_waiting(thread);
   Object.assign(thread, { open: false, live: false, error: null });
   thread.view.set_run(null);
   if (thread.title === untitled) {
@@ -268,7 +297,7 @@ async function leave(thread) {
   if (thread === current)
     select(
       [...threads.values()].find((other) => other.open) ?? (threads.has(thread.thread_id) ? thread : create()),
-      false,
+      { opened: false },
     );
   find("text").focus();
   await closing;
@@ -279,7 +308,9 @@ function on_opened({ thread_id, snapshot }) {
   const thread = threads.get(thread_id);
   if (!thread) return;
   if (snapshot) thread.view.show_snapshot(snapshot);
+  thread.accepted = undefined; // what is shown now is all there is
   show(thread);
+  send_waiting(thread);
   refresh();
 }
 
@@ -288,6 +319,7 @@ function on_refused({ thread_id, error }) {
   if (!thread) return;
   Object.assign(thread, { open: false, error });
   thread.view.set_run(null);
+  give_up_waiting(thread);
   save();
   show(thread);
 }
@@ -304,23 +336,53 @@ function on_event(frame) {
   thread.view.apply(frame);
   if (!thread.view.run) thread.stop_error = undefined;
   if (frame.event.type !== "message_delta") show(thread);
+  send_waiting(thread);
 }
 
 // -- writing ----------------------------------------------------------------------------------------------------------
 
+/// Whether an answer is on its way, or a message that will have one.
+const is_busy = ({ view, sending, accepted }) =>
+  view.run !== null || sending || (accepted !== undefined && !view.has(accepted));
+
+/// Sends a message, now or when the answer before it is complete: a thread has one run at a time.
 async function send(thread, content, client_message_id = random_id()) {
   if (!thread.open) open(thread);
-  thread.view.show_pending(client_message_id, content);
+  if (is_busy(thread)) {
+    thread.waiting.push({ content, client_message_id });
+    return thread.view.show_pending(client_message_id, content, "waits until the answer is complete");
+  }
+  thread.sending = true;
+  thread.view.show_pending(client_message_id, content, "sending…");
   try {
     const { message_id } = await connection.send(thread.thread_id, content, client_message_id);
+    thread.accepted = message_id; // its event, and with it the run, comes behind the reply
     thread.view.show_sent(client_message_id, message_id);
   } catch (error) {
-    const edit = () => {
-      saved.drafts[thread.thread_id] = [content, saved.drafts[thread.thread_id]].filter(Boolean).join("\n");
-      turn_to(thread);
-    };
-    thread.view.show_failed(client_message_id, error, () => send(thread, content, client_message_id), edit);
+    show_failed(thread, client_message_id, content, error);
   }
+  thread.sending = false;
+  send_waiting(thread);
+}
+
+function send_waiting(thread) {
+  if (thread.waiting.length === 0 || !thread.open || is_busy(thread)) return;
+  const { content, client_message_id } = thread.waiting.shift();
+  send(thread, content, client_message_id);
+}
+
+function give_up_waiting(thread) {
+  const closed = { code: "not_open", message: "The thread was closed." };
+  for (const { client_message_id, content } of thread.waiting.splice(0))
+    show_failed(thread, client_message_id, content, closed);
+}
+
+function show_failed(thread, client_message_id, content, error) {
+  const edit = () => {
+    saved.drafts[thread.thread_id] = [content, saved.drafts[thread.thread_id]].filter(Boolean).join("\n");
+    turn_to(thread);
+  };
+  thread.view.show_failed(client_message_id, error, () => send(thread, content, client_message_id), edit);
 }
 
 async function stop(thread) {

@@ -32,7 +32,8 @@ export class ThreadView {
   #pending = new Map(); // client_message_id → item
   #thoughts = null;
   #first_seq = Infinity;
-  #at_end = true;
+  #at_end = true; // and so kept at the newest; not while the reader reads back
+  #top = 0; // where it was scrolled to
 
   /// `announce(text)` says something to who cannot see it; `read_history(before_seq)` resolves to a page of messages.
   constructor({ label, announce, read_history }) {
@@ -50,21 +51,47 @@ export class ThreadView {
       this.earlier,
       this.list,
     );
+    // What grows below moves nobody: only who goes up reads back, and only who comes down to the end follows again.
     this.element.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.element;
-      this.#at_end = scrollHeight - scrollTop - clientHeight < 40;
+      if (scrollTop < this.#top) this.#at_end = false;
+      if (scrollHeight - scrollTop - clientHeight < 2) this.#at_end = true;
+      this.#top = scrollTop;
+    });
+    // Before the element has moved: the next piece of an answer may come first.
+    this.element.addEventListener("wheel", ({ deltaY }) => {
+      if (deltaY < 0 && this.#top > 0) this.#at_end = false;
+    });
+    this.element.addEventListener("keydown", ({ key }) => {
+      if (["ArrowUp", "PageUp", "Home"].includes(key) && this.#top > 0) this.#at_end = false;
     });
   }
 
   /// Scrolls to the newest, unless the reader has gone up to read.
   follow(anyway = false) {
     if (anyway) this.#at_end = true;
-    if (this.#at_end) requestAnimationFrame(() => (this.element.scrollTop = this.element.scrollHeight));
+    requestAnimationFrame(() => this.#at_end && this.#scroll_to(this.element.scrollHeight));
+  }
+
+  /// Shows what was shown when it was last on the page.
+  restore() {
+    if (this.#at_end) this.follow();
+    else this.#scroll_to(this.#top);
+  }
+
+  has(message_id) {
+    return this.#messages.has(message_id);
+  }
+
+  #scroll_to(top) {
+    this.element.scrollTop = top;
+    this.#top = this.element.scrollTop;
   }
 
   /// Shows what a snapshot says instead of everything shown so far, except what waits to be sent.
   show_snapshot({ messages, run }) {
-    this.list.replaceChildren();
+    const top = this.#top;
+    this.list.replaceChildren(...this.#pending.values());
     this.#messages.clear();
     this.#steps.clear();
     this.#thoughts = null;
@@ -80,7 +107,7 @@ export class ThreadView {
       }
       if (run.message_id) this.#show_message({ message_id: run.message_id, role: "assistant", content: run.content });
     }
-    this.list.append(...this.#pending.values());
+    this.#scroll_to(top);
     this.follow();
   }
 
@@ -148,15 +175,19 @@ export class ThreadView {
 
   /// Adds a line that is nobody's message.
   show_line(text, kind = "note") {
-    this.list.append(element("li", { class: kind }, text));
+    this.#add(element("li", { class: kind, dir: "auto" }, text));
     this.announce(text);
     this.follow();
   }
 
-  /// Shows a message that the server has not accepted yet.
-  show_pending(client_message_id, content) {
-    const state = element("small", {}, "sending…");
-    const item = element("li", { class: "user pending" }, element("p", {}, content), state);
+  /// Shows a message that the server has not accepted yet; `state` says why.
+  show_pending(client_message_id, content, state) {
+    const item = element(
+      "li",
+      { class: "user pending" },
+      element("p", { dir: "auto" }, content),
+      element("small", {}, state),
+    );
     this.#pending.get(client_message_id)?.remove();
     this.#pending.set(client_message_id, item);
     this.list.append(item);
@@ -189,10 +220,10 @@ export class ThreadView {
         element("button", { type: "button", class: "quiet", click: gone(discard) }, "Edit"),
       ),
     );
-    this.follow(true);
+    this.follow();
   }
 
-  #show_message({ message_id, role, content, seq }, before = null) {
+  #show_message({ message_id, role, content }, before) {
     const known = this.#messages.get(message_id);
     const text = text_of(content);
     if (known) {
@@ -201,15 +232,21 @@ export class ThreadView {
     }
     const node = document.createTextNode(text);
     const who = element("span", { class: "hidden" }, role === "user" ? "You: " : "Agent: ");
-    const item = element("li", { class: role === "user" ? "user" : "assistant" }, who, element("p", {}, node));
+    const said = element("p", { dir: "auto" }, node);
+    const item = element("li", { class: role === "user" ? "user" : "assistant" }, who, said);
     this.#messages.set(message_id, { item, text: node });
+    this.#add(item, before);
+  }
+
+  /// Adds to the log, in front of what waits to be sent.
+  #add(item, before = this.#pending.values().next().value ?? null) {
     this.list.insertBefore(item, before);
   }
 
   #think(delta) {
     if (!this.#thoughts) {
-      this.#thoughts = element("p", {});
-      this.list.append(
+      this.#thoughts = element("p", { dir: "auto" });
+      this.#add(
         element("li", {}, element("details", { class: "step" }, element("summary", {}, "Thoughts"), this.#thoughts)),
       );
     }
@@ -228,7 +265,7 @@ export class ThreadView {
       whole,
     );
     this.#steps.set(tool_call_id, { item, state, given: whole, result });
-    this.list.append(element("li", {}, item));
+    this.#add(element("li", {}, item));
   }
 
   #step_ended({ tool_call_id, result, is_error }) {
@@ -249,10 +286,10 @@ export class ThreadView {
     try {
       const { messages, more } = await this.read_history(this.#first_seq);
       const height = this.element.scrollHeight;
-      const first = this.list.firstChild;
+      const first = this.list.firstChild ?? undefined;
       for (const message of messages) this.#show_message(message, first);
       this.#remember_first(messages, more);
-      this.element.scrollTop += this.element.scrollHeight - height;
+      this.#scroll_to(this.element.scrollTop + this.element.scrollHeight - height);
     } catch (error) {
       this.show_line(error.message, "error");
     }

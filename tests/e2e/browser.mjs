@@ -212,23 +212,138 @@ test("two users with two browsers do not see each other", async () => {
   await leave(other);
 });
 
-test("an answer can be stopped, and a second question meanwhile is refused where it stands", async () => {
+test("an answer can be stopped, and what is asked meanwhile waits for its end", async () => {
   const page = await visit();
   await sign_in(page, "busy");
   await ask(page, "/stream 400 20");
+  await ask(page, "what is 1+1?");
+  await ask(page, "what is 20+20?");
+  assert.equal(await page.locator(".user.pending", { hasText: "waits until the answer is complete" }).count(), 2);
   await answers(page).waitFor();
-  await ask(page, "are you there?");
-  await page.locator(".user.failed", { hasText: "busy" }).waitFor();
+  const order = await page.locator(".log .user p, .log .assistant p").allInnerTexts();
+  assert.deepEqual([order[0], ...order.slice(2)], ["/stream 400 20", "what is 1+1?", "what is 20+20?"]);
   await picture(page, "busy");
   await page.keyboard.press("Escape");
   await page.locator(".note", { hasText: "Stopped." }).waitFor();
+  await answers(page).filter({ hasText: "40" }).waitFor();
   await idle(page);
-  await page.getByRole("button", { name: "Send again" }).click();
-  await page.locator(".user.failed").waitFor({ state: "detached" });
-  await idle(page);
-  assert.equal(await page.locator(".log .user").count(), 2);
+  const said = await page.locator(".log .user p, .log .assistant p").allInnerTexts();
+  assert.deepEqual([said[0], said[2], said[4]], ["/stream 400 20", "what is 1+1?", "what is 20+20?"]);
+  assert.equal(said.length, 6);
+  assert.equal(await page.locator(".user.pending, .user.failed").count(), 0);
   await leave(page);
 });
+
+test("what waits when its thread is closed is not sent, and is not lost", async () => {
+  const page = await visit();
+  await sign_in(page, "closing");
+  await ask(page, "/stream 400 20");
+  await answers(page).waitFor();
+  await ask(page, "are you there?");
+  await page.getByRole("button", { name: "Close /stream 400 20" }).click();
+  await page.getByRole("button", { name: /^\/stream 400 20,/ }).click();
+  await page.locator(".user.failed", { hasText: "are you there?" }).waitFor();
+  await page.getByRole("button", { name: "Edit" }).click();
+  assert.equal(await page.getByLabel("Message", { exact: true }).inputValue(), "are you there?");
+  await leave(page);
+});
+
+test("whoever reads back stays there while an answer grows, and at the end follows it again", async () => {
+  const page = await visit();
+  await sign_in(page, "reader");
+  await ask(page, "/stream 300 2000");
+  await idle(page);
+  await ask(page, "/stream 2000 200");
+  await answers(page).nth(1).waitFor();
+  const place = () =>
+    page.locator(".log").evaluate(({ scrollTop, scrollHeight, clientHeight }) => ({
+      top: scrollTop,
+      left: scrollHeight - scrollTop - clientHeight,
+    }));
+  const grown = async () => {
+    const length_of = () => document.querySelectorAll(".log .assistant p")[1].innerText.length;
+    await page.evaluate(`window.length_of = ${length_of}; window.known = length_of()`);
+    await page.waitForFunction(() => window.length_of() > window.known + 500);
+  };
+  await grown();
+  assert.ok((await place()).left < 60, "it follows");
+  await page.locator(".log").hover();
+  await page.mouse.wheel(0, -150);
+  await page.waitForFunction(() => {
+    const { scrollTop, scrollHeight, clientHeight } = document.querySelector(".log");
+    return scrollHeight - scrollTop - clientHeight > 100;
+  });
+  const { top } = await place();
+  await grown();
+  await grown();
+  assert.equal((await place()).top, top);
+  await page.mouse.wheel(0, 100_000);
+  await grown();
+  assert.ok((await place()).left < 60, "it follows again");
+  await page.keyboard.press("Escape");
+  await leave(page);
+});
+
+test("threads have addresses: Back and Forward go from one to the other, and an address opens its thread", async () => {
+  const page = await visit();
+  await sign_in(page, "addresses");
+  await ask(page, "what is 1000+1?");
+  await answers(page).filter({ hasText: "1001" }).waitFor();
+  await idle(page);
+  const first = new URL(page.url()).hash;
+  await page.locator("#new_thread").click();
+  await ask(page, "what is 2000+2?");
+  await answers(page).filter({ hasText: "2002" }).waitFor();
+  const second = new URL(page.url()).hash;
+  assert.notEqual(first, second);
+  await page.goBack();
+  await answers(page).filter({ hasText: "1001" }).waitFor();
+  assert.equal(new URL(page.url()).hash, first);
+  await page.goForward();
+  await answers(page).filter({ hasText: "2002" }).waitFor();
+  await page.goto(server.url + first);
+  await page.reload();
+  await answers(page).filter({ hasText: "1001" }).waitFor();
+  await leave(page);
+});
+
+test("text that runs from right to left is set so, in messages, titles and while it is written", async () => {
+  const page = await visit();
+  await sign_in(page, "directions");
+  const hebrew = "\u05e9\u05dc\u05d5\u05dd";
+  await page.getByLabel("Message", { exact: true }).fill(hebrew);
+  const direction = (selector) => page.locator(selector).first().evaluate((one) => getComputedStyle(one).direction);
+  assert.equal(await direction("#text"), "rtl");
+  await page.keyboard.press("Enter");
+  await page.locator(".log .user:not(.pending) p").waitFor();
+  await page.locator("#title", { hasText: hebrew }).waitFor();
+  for (const selector of [".log .user p", "#title", "#thread_list .name"])
+    assert.equal(await direction(selector), "rtl", selector);
+  await idle(page);
+  await leave(page);
+});
+
+test("a device that goes offline is noticed before the server is missed, and comes back at once", () =>
+  visit_with({ client: ['reconnect_jitter_max = "300ms"'] }, async (page) => {
+    await sign_in(page, "offline");
+    const state = page.locator("#connection_state");
+    // The device says so, but the server can be reached: on the same machine, say.
+    await page.evaluate(() => {
+      window.states = [];
+      const shown = document.getElementById("connection_state");
+      new MutationObserver(() => window.states.push(shown.textContent)).observe(shown, { childList: true });
+      dispatchEvent(new Event("offline"));
+    });
+    await page.waitForFunction(() => window.states.at(-1) === "Connected");
+    assert.equal(await page.evaluate(() => window.states[0]), "Offline? Asking the server…");
+    await page.context().setOffline(true);
+    await state.filter({ hasText: /^Offline$/ }).waitFor();
+    await picture(page, "offline");
+    await page.context().setOffline(false);
+    await state.filter({ hasText: "Connected" }).waitFor();
+    await ask(page, question);
+    await answers(page).filter({ hasText: "84" }).waitFor();
+  }));
 
 test("the twenty-first thread is refused in its own place, and a closed one makes room", async () => {
   const page = await visit();
@@ -237,10 +352,12 @@ test("the twenty-first thread is refused in its own place, and a closed one make
   for (let number = 2; number <= 21; ++number) await page.locator("#new_thread").click();
   await page.locator(".failure:visible", { hasText: "manager_limit" }).waitFor();
   await page.locator("#managers_text", { hasText: "20 of 20" }).waitFor();
+  await page.locator("#limit", { hasText: "At the limit" }).waitFor();
   assert.match(await page.locator(".failure:visible").innerText(), /maximum number of WebSocket managers \(20\)/);
   await picture(page, "limit");
   await page.locator("#thread_list li").last().getByRole("button", { name: "Close" }).click();
   await page.locator("#managers_text", { hasText: "19 of 20" }).waitFor();
+  await page.locator("#limit", { hasText: "Close to the limit" }).waitFor();
   await page.getByRole("button", { name: "Try again" }).click();
   await page.locator("#managers_text", { hasText: "20 of 20" }).waitFor();
   await page.locator(".failure:visible").waitFor({ state: "hidden" });
