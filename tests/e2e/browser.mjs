@@ -1,87 +1,20 @@
-/// A real browser uses the demo page. Pictures of it are left in the folder that GANGWAY_PICTURES names.
+/// A real browser uses the demo page: conversations, and what the page is like to use.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch_chromium } from "./chromium.mjs";
-import { Server } from "./gangway.mjs";
-
-const pictures = process.env.GANGWAY_PICTURES;
-const question = "what is 12*(3+4)?";
-const desktop = { width: 1280, height: 800 };
-const phone = { width: 360, height: 740 };
-
-let server;
-let browser;
-before(async () => {
-  if (pictures) await mkdir(pictures, { recursive: true });
-  server = await Server.start({
-    client: ['reconnect_jitter_max = "300ms"'],
-    // So that nobody living goes, and a refusal can be seen on the page.
-    cleanup: ['max_level = "conservative"'],
-    grace: ["extra = 0"],
-    queue: ["max = 0"],
-  });
-  browser = await launch_chromium();
-});
-after(async () => {
-  await browser?.close();
-  await server?.clean_up();
-});
-
-/// Opens the page in a context of its own and gathers what must not happen there.
-async function visit(options = {}, of = server) {
-  const context = await browser.newContext({ viewport: desktop, ...options });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
-  page.complaints = [];
-  page.on("pageerror", (error) => page.complaints.push(`uncaught: ${error.message}`));
-  page.on("console", (message) => {
-    // Chromium itself writes these while the server is away.
-    const expected = /WebSocket connection to|Failed to load resource: net::ERR_CONNECTION_REFUSED/;
-    if (message.type() === "error" && !expected.test(message.text())) page.complaints.push(message.text());
-  });
-  await page.addInitScript(() => {
-    window.violations = [];
-    window.layout_shift = 0;
-    addEventListener("securitypolicyviolation", (event) =>
-      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
-    );
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.layout_shift += entry.value;
-    }).observe({ type: "layout-shift", buffered: true });
-  });
-  await page.goto(of.url);
-  return page;
-}
-
-async function sign_in(page, user) {
-  await page.getByLabel("User").fill(user);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.locator('#connection[data-state="connected"]').waitFor();
-  await page.locator(".log").waitFor();
-}
-
-async function ask(page, text) {
-  await page.getByLabel("Message", { exact: true }).fill(text);
-  await page.keyboard.press("Enter");
-}
-
-const answers = (page) => page.locator(".log .assistant p");
-const idle = (page) => page.locator("#stop").waitFor({ state: "hidden" });
-const picture = (page, name) => pictures && page.screenshot({ path: join(pictures, `${name}.png`) });
-
-/// Ends a visit; nothing may have gone wrong in it.
-async function leave(page) {
-  assert.deepEqual(page.complaints, []);
-  assert.deepEqual(await page.evaluate(() => window.violations), []);
-  await page.context().close();
-}
-
-async function assert_fits(page) {
-  const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(needed <= there, `the page is ${needed} px wide on ${there} px`);
-}
+import { test } from "node:test";
+import {
+  answers,
+  ask,
+  assert_fits,
+  idle,
+  leave,
+  phone,
+  picture,
+  question,
+  server,
+  sign_in,
+  visit,
+  visit_with,
+} from "./demo_page.mjs";
 
 test("the page's own policy forbids everything that it does not need", async () => {
   const policy = (await fetch(server.url)).headers.get("content-security-policy");
@@ -120,26 +53,6 @@ test("a question is answered, with its steps in sight, and nothing on the page j
   await idle(page);
   const shift = await page.evaluate(() => window.layout_shift);
   assert.ok(shift < 0.05, `the layout shifted by ${shift} while an answer streamed in`);
-  await leave(page);
-});
-
-test("three threads answer at the same time, each in its own place", async () => {
-  const page = await visit();
-  await sign_in(page, "three");
-  for (const number of [1, 2, 3]) {
-    if (number > 1) await page.locator("#new_thread").click();
-    await ask(page, `/stream ${number * 30} 20`);
-    await page.locator("#stop").waitFor();
-  }
-  await page.locator('.mark[data-state="answering"]').nth(1).waitFor();
-  await picture(page, "threads");
-  for (const number of [1, 2, 3]) {
-    await page.getByRole("button", { name: `/stream ${number * 30} 20,` }).click();
-    await idle(page);
-    assert.equal(await answers(page).count(), 1);
-    assert.equal(await page.locator(".log .user p").innerText(), `/stream ${number * 30} 20`);
-  }
-  await page.locator("#managers_text", { hasText: "3 of 20" }).waitFor();
   await leave(page);
 });
 
@@ -284,29 +197,6 @@ test("whoever reads back stays there while an answer grows, and at the end follo
   await leave(page);
 });
 
-test("threads have addresses: Back and Forward go from one to the other, and an address opens its thread", async () => {
-  const page = await visit();
-  await sign_in(page, "addresses");
-  await ask(page, "what is 1000+1?");
-  await answers(page).filter({ hasText: "1001" }).waitFor();
-  await idle(page);
-  const first = new URL(page.url()).hash;
-  await page.locator("#new_thread").click();
-  await ask(page, "what is 2000+2?");
-  await answers(page).filter({ hasText: "2002" }).waitFor();
-  const second = new URL(page.url()).hash;
-  assert.notEqual(first, second);
-  await page.goBack();
-  await answers(page).filter({ hasText: "1001" }).waitFor();
-  assert.equal(new URL(page.url()).hash, first);
-  await page.goForward();
-  await answers(page).filter({ hasText: "2002" }).waitFor();
-  await page.goto(server.url + first);
-  await page.reload();
-  await answers(page).filter({ hasText: "1001" }).waitFor();
-  await leave(page);
-});
-
 test("text that runs from right to left is set so, in messages, titles and while it is written", async () => {
   const page = await visit();
   await sign_in(page, "directions");
@@ -344,82 +234,6 @@ test("a device that goes offline is noticed before the server is missed, and com
     await ask(page, question);
     await answers(page).filter({ hasText: "84" }).waitFor();
   }));
-
-test("the twenty-first thread is refused in its own place, and a closed one makes room", async () => {
-  const page = await visit();
-  await sign_in(page, "limit");
-  const first = page.locator("#thread_list li").first();
-  for (let number = 2; number <= 21; ++number) await page.locator("#new_thread").click();
-  await page.locator(".failure:visible", { hasText: "manager_limit" }).waitFor();
-  await page.locator("#managers_text", { hasText: "20 of 20" }).waitFor();
-  await page.locator("#limit", { hasText: "At the limit" }).waitFor();
-  assert.match(await page.locator(".failure:visible").innerText(), /maximum number of WebSocket managers \(20\)/);
-  await picture(page, "limit");
-  await page.locator("#thread_list li").last().getByRole("button", { name: "Close" }).click();
-  await page.locator("#managers_text", { hasText: "19 of 20" }).waitFor();
-  await page.locator("#limit", { hasText: "Close to the limit" }).waitFor();
-  await page.getByRole("button", { name: "Try again" }).click();
-  await page.locator("#managers_text", { hasText: "20 of 20" }).waitFor();
-  await page.locator(".failure:visible").waitFor({ state: "hidden" });
-  await ask(page, question);
-  await answers(page).filter({ hasText: "84" }).waitFor();
-  assert.equal(await first.count(), 1);
-  await leave(page);
-});
-
-/// Lets a page use a server of its own, whose limit is not the others'.
-async function visit_with(rules, use) {
-  const other = await Server.start(rules);
-  try {
-    const page = await visit({}, other);
-    await use(page);
-    await leave(page);
-  } finally {
-    await other.clean_up();
-  }
-}
-
-test("one thread more than the limit closes the one that was used longest ago, which says so and comes back", () =>
-  visit_with({ limits: ["managers_per_user = 3"] }, async (page) => {
-    await sign_in(page, "evicted");
-    await ask(page, question);
-    await answers(page).filter({ hasText: "84" }).waitFor();
-    await idle(page);
-    for (let number = 2; number <= 4; ++number) {
-      await page.locator("#new_thread").click();
-      await page.locator(`#thread_list li:nth-child(1) .mark[data-state="open"]`).waitFor();
-    }
-    await page.getByRole("button", { name: /12\*\(3\+4\).*, (closed|not live)/ }).waitFor();
-    assert.equal(await page.locator(".failure:visible").count(), 0);
-    assert.equal(await page.locator("#managers_text").innerText(), "3 of 3");
-    const went = page.locator("#thread_list li").last().locator("button").first();
-    await picture(page, "evicted");
-    await went.click();
-    await page.locator(".log .note", { hasText: "closed to make room for another (it was used longest ago)" }).waitFor();
-    await answers(page).filter({ hasText: "84" }).waitFor();
-  }));
-
-test("beyond the limit the page says that it is exceeded, then which place in the queue a thread has", () =>
-  visit_with(
-    {
-      limits: ["managers_per_user = 2"],
-      cleanup: ['max_level = "conservative"'],
-      grace: ["extra = 1"],
-      queue: ["max = 4"],
-    },
-    async (page) => {
-      await sign_in(page, "queued");
-      for (let number = 2; number <= 4; ++number) await page.locator("#new_thread").click();
-      await page.locator(".log .note", { hasText: "number 1 in the queue" }).waitFor();
-      await picture(page, "queued");
-      await page.locator("#limit", { hasText: "Beyond the limit" }).waitFor();
-      await page.locator("#thread_list li").last().getByRole("button", { name: "Close" }).click();
-      await page.locator("#thread_list li").first().locator("button").first().click();
-      await page.locator('#thread_list li:nth-child(1) .mark[data-state="open"]').waitFor();
-      await ask(page, question);
-      await answers(page).filter({ hasText: "84" }).waitFor();
-    },
-  ));
 
 test("everything can be done with the keyboard alone, and is seen to have the focus", async () => {
   const page = await visit();
