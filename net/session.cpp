@@ -139,7 +139,7 @@ void session::on_message(std::string_view text, bool is_text) {
   reading_ = false;
   if (phase_ >= phase::closing) return;
   if (!is_text) {
-    on_bad_frame({std::nullopt, {error_code::bad_frame, "frames are text, and this one is binary", {}, {}}});
+    on_bad_frame(wire::refuse_unread(text, "frames are text, and this one is binary"));
   } else {
     auto decoded = wire::decode(text, id_);
     if (const auto* refused = std::get_if<wire::refusal>(&decoded))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <nlohmann/json.hpp>
 #include <simdjson.h>
@@ -101,6 +102,18 @@ std::string repaired(std::string_view text) {
   return result;
 }
 
+// Returns the 16 bits that the escape at `at` stands for, such as \u00fc, or nothing if there is no such escape.
+std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) noexcept {
+  if (text.size() < at + 6 || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
+  unsigned result = 0;
+  const auto* const end = text.data() + at + 6;
+  const auto [stop, error] = std::from_chars(end - 4, end, result, 16);
+  return error == std::errc{} && stop == end ? std::optional{result} : std::nullopt;
+}
+
+constexpr bool is_first_half(unsigned unit) noexcept { return unit >= 0xd800 && unit < 0xdc00; }
+constexpr bool is_second_half(unsigned unit) noexcept { return unit >= 0xdc00 && unit < 0xe000; }
+
 } // namespace
 
 verdict find_members(std::string_view text, std::span<const std::string_view> names, std::span<std::string_view> values,
@@ -164,12 +177,95 @@ verdict find_members(std::string_view text, std::span<const std::string_view> na
   return is_json(text) ? verdict::object : verdict::malformed;
 }
 
+std::optional<std::int64_t> guess_integer(std::string_view text, std::string_view name) noexcept {
+  std::optional<std::int64_t> result;
+  std::size_t depth = 0;
+  std::size_t value_at = 0; // of a member called `name`
+  bool is_name = false;
+  std::string_view last; // string in a name's place
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    switch (text[at]) {
+    case '"': {
+      const auto end = end_of_string(text, at);
+      if (end == std::string_view::npos) return result;
+      last = is_name ? text.substr(at + 1, end - at - 1) : std::string_view{};
+      is_name = false;
+      at = end;
+      break;
+    }
+    case '{':
+    case '[':
+      if (depth == 0 && text[at] == '[') return std::nullopt;
+      is_name = ++depth == 1;
+      break;
+    case ':':
+      value_at = depth == 1 && last == name ? at + 1 : 0;
+      last = {};
+      is_name = false;
+      break;
+    case ',':
+    case '}':
+    case ']':
+      if (depth == 0) return result;
+      if (depth == 1 && value_at != 0) {
+        const auto value = to_whole_number(trim(text.substr(value_at, at - value_at)));
+        if (value) result = value;
+        value_at = 0;
+      }
+      is_name = depth == 1 && text[at] == ',';
+      if (text[at] != ',' && --depth == 0) return result;
+      break;
+    default:
+      if (depth == 0 && !is_space(text[at])) return result;
+    }
+  }
+  return result;
+}
+
+std::optional<std::string> mend_surrogates(std::string_view text) {
+  std::optional<std::string> result;
+  for (std::size_t at = text.find('\\'); at != std::string_view::npos; at = text.find('\\', at)) {
+    const auto unit = escaped_unit(text, at);
+    if (!unit) {
+      at += 2; // a backslash behind a backslash begins nothing
+      if (at >= text.size()) break;
+      continue;
+    }
+    const auto next = is_first_half(*unit) ? escaped_unit(text, at + 6) : std::nullopt;
+    const bool is_whole = next && is_second_half(*next);
+    if (!is_whole && (is_first_half(*unit) || is_second_half(*unit))) {
+      if (!result) result = text;
+      result->replace(at + 2, 4, "fffd");
+    }
+    at += is_whole ? 12 : 6;
+    if (at >= text.size()) break;
+  }
+  return result;
+}
+
+std::string_view without_byte_order_mark(std::string_view text) noexcept {
+  constexpr std::string_view mark = "\xef\xbb\xbf";
+  return text.starts_with(mark) ? text.substr(mark.size()) : text;
+}
+
 std::optional<std::string> to_text(std::string_view value) {
   if (value.size() < 2 || value.front() != '"') return std::nullopt;
   if (value.find('\\') == std::string_view::npos) return std::string{value.substr(1, value.size() - 2)};
   auto parsed = nlohmann::json::parse(value, nullptr, false);
   if (!parsed.is_string()) return std::nullopt;
   return std::move(parsed.get_ref<std::string&>());
+}
+
+std::optional<std::int64_t> to_whole_number(std::string_view value) noexcept {
+  if (const auto integer = to_integer(value)) return integer;
+  constexpr double most = 1ULL << 53U;
+  double result = 0;
+  const auto* const end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, result);
+  // from_chars reads "inf" as well.
+  const bool is_number = !value.empty() && error == std::errc{} && stop == end && std::isfinite(result);
+  if (!is_number || std::abs(result) > most || std::trunc(result) != result) return std::nullopt;
+  return static_cast<std::int64_t>(result);
 }
 
 std::optional<std::int64_t> to_integer(std::string_view value) noexcept {

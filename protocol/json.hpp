@@ -26,8 +26,24 @@ enum class verdict : std::uint8_t { object, malformed, too_deep };
 verdict find_members(std::string_view text, std::span<const std::string_view> names, std::span<std::string_view> values,
                      std::size_t depth_max = std::numeric_limits<std::size_t>::max());
 
+/// Returns the integer that the outermost object's member `name` seems to be, in a text that is no JSON; nothing if
+/// that member is not there, is something else, or may have been cut off. What follows the object does not count.
+std::optional<std::int64_t> guess_integer(std::string_view text, std::string_view name) noexcept;
+
+/// Returns `text` with `\ufffd` for each escape of half a character, such as `\ud83d` without its second half, or
+/// nothing if there is none. It keeps its length, so that what stood where can still be told. JavaScript writes such
+/// halves where it cut a text in the middle of an emoji, and no UTF-8 can say them.
+std::optional<std::string> mend_surrogates(std::string_view text);
+
+/// Returns `text` without the byte order mark at its beginning, if there is one.
+std::string_view without_byte_order_mark(std::string_view text) noexcept;
+
 /// Returns the characters of a JSON string, or nothing if `value` is something else.
 std::optional<std::string> to_text(std::string_view value);
+
+/// Returns the integer that `value` is equal to, 7.0 and 7e0 too; nothing for what is no number, has a fraction, or is
+/// beyond 2^53, where there are gaps.
+std::optional<std::int64_t> to_whole_number(std::string_view value) noexcept;
 
 /// Returns the integer that `value` is written as: neither 1.0 nor 1e3 is one, nor what does not fit 64 bits.
 std::optional<std::int64_t> to_integer(std::string_view value) noexcept;

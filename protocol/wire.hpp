@@ -63,8 +63,13 @@ struct refusal {
 /// `bad_request` (a field that is missing or of the wrong type, named in the message together with what it should be).
 /// Unknown fields are ignored. Limits: thread.list and thread.history take a limit of 1 to 100 (default 50),
 /// `client_message_id` 1 to 128 bytes, `content` a non-empty string or a non-empty array of objects with a string
-/// `type`; `after_seq` needs `epoch` and the other way round.
+/// `type`; `after_seq` needs `epoch` and the other way round. Half a character in an escape, such as `\ud83d` alone, is
+/// U+FFFD, but `bad_request` in a `client_message_id`; a byte order mark at the beginning is skipped. A refusal has the
+/// request's id wherever that can still be read.
 std::variant<command, refusal> decode(std::string_view text, const connection_id& connection);
+
+/// Returns the `bad_frame` for a frame that is not read at all, with the id of the request if one can be found in it.
+refusal refuse_unread(std::string_view text, std::string message);
 
 // -- server to client ----------------------------------------------------------------------------
 

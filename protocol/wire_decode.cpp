@@ -51,6 +51,10 @@ public:
   std::optional<std::int64_t> request;
 
   json::verdict find(std::string_view text) {
+    // Before anything is parsed: parsers differ in what they make of halves of characters.
+    original_ = text;
+    mended_ = json::mend_surrogates(text);
+    if (mended_) text = *mended_;
     const auto verdict = json::find_members(text, field_names, values_, depth_max);
     for (auto& value : values_) {
       if (value == "null") value = {};
@@ -129,6 +133,8 @@ public:
 
   std::optional<std::string> message_name() {
     auto result = optional_text(client_message_id);
+    // Names that differ in what cannot be said would be one name, and one of two messages lost.
+    if (result && is_mended(client_message_id)) refuse(client_message_id, "a string of whole characters");
     if (result && (result->empty() || result->size() > 128)) refuse(client_message_id, "a string of 1 to 128 bytes");
     return result;
   }
@@ -167,6 +173,12 @@ public:
   }
 
 private:
+  // Whether it was sent with halves of characters in it, which are U+FFFD now.
+  bool is_mended(field which) const noexcept {
+    const auto value = values_[which];
+    return mended_ && original_.substr(static_cast<std::size_t>(value.data() - mended_->data()), value.size()) != value;
+  }
+
   static bool are_parts(const json_value& parts) {
     if (!parts.is_array() || parts.empty()) return false;
     for (const auto& part : parts) {
@@ -184,6 +196,8 @@ private:
   }
 
   std::array<std::string_view, field_count> values_;
+  std::optional<std::string> mended_; // what `values_` are parts of, if there were halves of characters in `original_`
+  std::string_view original_;
   std::optional<command_error> error_;
 };
 
@@ -207,16 +221,26 @@ std::variant<command, refusal> bad_frame(const frame_fields& in, std::string mes
   return refusal{in.request, {error_code::bad_frame, std::move(message), std::nullopt, std::nullopt}};
 }
 
+std::optional<std::int64_t> in_range(std::optional<std::int64_t> request) {
+  return request && *request >= -integer_max && *request <= integer_max ? request : std::nullopt;
+}
+
 } // namespace
 
+refusal refuse_unread(std::string_view text, std::string message) {
+  const auto request = in_range(json::guess_integer(json::without_byte_order_mark(text), field_names[id]));
+  return {request, {error_code::bad_frame, std::move(message), std::nullopt, std::nullopt}};
+}
+
 std::variant<command, refusal> decode(std::string_view text, const connection_id& connection) {
+  text = json::without_byte_order_mark(text);
+  if (!is_utf8(text)) return refuse_unread(text, "the frame is not valid UTF-8");
   frame_fields in;
-  if (!is_utf8(text)) return bad_frame(in, "the frame is not valid UTF-8");
   switch (in.find(text)) {
   case json::verdict::malformed:
-    return bad_frame(in, "the frame is not a JSON object");
+    return refuse_unread(text, "the frame is not a JSON object");
   case json::verdict::too_deep:
-    return bad_frame(in, "the frame is nested deeper than 64 arrays and objects");
+    return refuse_unread(text, "the frame is nested deeper than 64 arrays and objects");
   case json::verdict::object:
     break;
   }
@@ -225,6 +249,7 @@ std::variant<command, refusal> decode(std::string_view text, const connection_id
     if (in.refused()) {
       auto answer = std::get<refusal>(in.judge(pong{}));
       answer.error.code = error_code::bad_frame;
+      answer.request = in_range(json::to_whole_number(in.raw(id)));
       return answer;
     }
     in.request = request;

