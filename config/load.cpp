@@ -429,6 +429,8 @@ std::optional<std::string> read_secret_file(const std::filesystem::path& file) {
   stream.read(result.data(), static_cast<std::streamsize>(result.size()));
   result.resize(static_cast<std::size_t>(stream.gcount()));
   if (stream.bad() || result.size() > secret_file_bytes_max) return std::nullopt;
+  // Editors put it there, and no issuer signs with it.
+  if (result.starts_with("\xef\xbb\xbf")) result.erase(0, 3);
   if (result.ends_with('\n')) result.pop_back();
   if (result.ends_with('\r')) result.pop_back();
   return result;

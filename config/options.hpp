@@ -68,8 +68,8 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .one_of = "auto, development, staging, production"},
         values.environment);
   visit({.key = "origins",
-         .says = "Web origins whose pages may connect, such as \"https://chat.example.com\"; pages of the same host "
-                 "always may."},
+         .says = "Web origins whose pages may connect, such as \"https://chat.example.com\"; pages of the same "
+                 "host and port always may."},
         values.origins);
   visit({.key = "trusted_proxies",
          .says = "Addresses or networks, such as \"10.0.0.0/8\", of proxies whose X-Forwarded-For and -Host are true."},
@@ -352,6 +352,12 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = soon,
          .most = hour},
         values.client.handshake_timeout);
+  visit({.key = "client.keep_alive_timeout",
+         .says = "How long a connection may wait for its next HTTP request. Longer than a load balancer keeps its own "
+                 "open, often 60s.",
+         .least = soon,
+         .most = hour},
+        values.client.keep_alive_timeout);
   visit({.key = "client.reconnect_jitter_max",
          .says = "Clients wait a random time up to this before they reconnect, so that they do not come all at once.",
          .least = 0,

@@ -149,6 +149,7 @@ struct settings {
     byte_size frame_bytes_max{1024 * 1024};
     std::uint32_t bad_frames_max = 16;
     duration handshake_timeout{10'000};
+    duration keep_alive_timeout{75'000};
     duration reconnect_jitter_max{2'000};
   } client;
 

@@ -15,6 +15,10 @@ namespace gangway {
 
 using ip_address = boost::asio::ip::address;
 
+/// Returns the IPv4 address that an IPv6 address stands for (`::ffff:10.0.0.1`), as a listener of both sees it, and
+/// every other address as it is.
+ip_address unmapped(const ip_address& address);
+
 /// The networks of proxies whose word on their clients counts.
 class trusted_proxies {
 public:

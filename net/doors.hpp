@@ -41,6 +41,7 @@ struct connection_rules {
   std::uint32_t bad_frames_max = 16;
   std::chrono::milliseconds authentication_timeout{10'000}; ///< from the upgrade to a valid token
   std::chrono::milliseconds handshake_timeout{10'000};      ///< for a whole HTTP request
+  std::chrono::milliseconds keep_alive_timeout{75'000};     ///< from one HTTP request to the next
   std::chrono::milliseconds close_timeout{2'000};           ///< for the closing handshake
   std::chrono::milliseconds pause_max{5'000};               ///< of reading, while the client takes nothing; then 4008
   std::vector<std::string> origins;                         ///< allowed besides the same host

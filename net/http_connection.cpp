@@ -4,14 +4,11 @@
 #include <utility>
 
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
 
 #include "net/credential_desk.hpp"
 #include "net/http_message.hpp"
+#include "net/request_reader.hpp"
+#include "net/request_target.hpp"
 #include "net/upgrade.hpp"
 #include "protocol/json.hpp"
 #include "protocol/log.hpp"
@@ -23,14 +20,9 @@ namespace gangway {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using field = http::field;
 using socket_error = boost::system::error_code;
-
-constexpr std::uint32_t header_bytes_max = 16 * 1024;
-constexpr std::uint64_t body_bytes_max = 64 * 1024;
-constexpr std::size_t piece_bytes = 4 * 1024; // that are read at once
 
 // For how long an answer that ends a connection may take to be fetched.
 constexpr std::chrono::seconds farewell_max{1};
@@ -54,11 +46,11 @@ http_answer no_seat() {
   return overloaded("too many connections have not shown who they are", std::chrono::seconds{1});
 }
 
-http_query query_of(const boost::urls::url_view& url) {
-  http_query result;
-  for (const auto& parameter : url.params())
-    result.emplace_back(parameter.key, parameter.value);
-  return result;
+constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+
+// "/health/" is "/health": people and proxies add the slash. Below the console it is a page's own business.
+void forget_last_slash(std::string& path) {
+  if (path.size() > 1 && path.ends_with('/') && !path.starts_with("/console/")) path.pop_back();
 }
 
 class live_connection;
@@ -84,7 +76,6 @@ public:
         which_{which},
         stream_{std::move(stream)},
         client_{stream_->peer()},
-        buffer_{header_bytes_max + body_bytes_max},
         deadline_{home.loops.context(home.index)} {}
 
   void begin() {
@@ -114,67 +105,68 @@ public:
 
 private:
   const connection_rules& rules() const { return home_.rules.connections; }
+  http_request& request() noexcept { return reader_.request(); }
+  const http_request& request() const noexcept { return reader_.request(); }
   waiting_rooms& rooms() const { return home_.rooms[static_cast<std::size_t>(which_)]; }
 
   // -- reading -------------------------------------------------------------------------------------
 
   void read() {
-    parser_.emplace();
-    header_bytes_ = 0;
-    parser_->header_limit(header_bytes_max);
-    parser_->body_limit(body_bytes_max);
+    reader_.begin();
     arm(patience(), &live_connection::drop);
     parse();
   }
 
-  void parse() {
-    while (buffer_.size() > 0) {
-      socket_error error;
-      const bool in_header = !parser_->is_header_done();
-      const auto used = parser_->put(buffer_.data(), error);
-      buffer_.consume(used);
-      if (in_header) header_bytes_ += used;
-      // Beast's own limit is for what it looks at in one go.
-      if (header_bytes_ + (parser_->is_header_done() ? 0 : buffer_.size()) > header_bytes_max)
-        return on_bad_request(http::error::header_limit);
-      if (error && error != http::error::need_more) return on_bad_request(error);
-      // Beast 1.81 asserts what is not so of a chunk that comes in pieces, and nobody needs chunks to ask us something.
-      if (in_header && parser_->is_header_done() && parser_->chunked()) {
-        keep_alive_ = false;
-        return answer(http_error(411, "bad_request", "a request's body has a Content-Length"));
-      }
-      if (parser_->is_done()) return on_request();
-      if (used == 0) break;
-    }
-    // No state of the parser may lead to a throw: it would end the process.
-    if (buffer_.size() + piece_bytes > buffer_.max_size()) return on_bad_request(http::error::buffer_overflow);
-    stream_->read(buffer_.prepare(piece_bytes),
-                  [self = shared_from_this()](const socket_error& error, std::size_t size) {
-                    if (self->gone_) return;
-                    if (error) return self->drop();
-                    self->buffer_.commit(size);
-                    self->parse();
-                  });
+  // Waits for the next request. It has the time of a whole one from its first byte on.
+  void await_next() {
+    is_idle_ = true;
+    idle_until_ = std::chrono::steady_clock::now() + rules().keep_alive_timeout;
+    read();
+    if (is_idle_ && !gone_) on_idle();
   }
 
-  void on_bad_request(const socket_error& error) {
-    keep_alive_ = false;
-    if (error == http::error::header_limit || error == http::error::buffer_overflow)
-      return answer(http_error(431, "too_large", "the header is longer than 16 KiB"));
-    if (error == http::error::body_limit) return answer(http_error(413, "too_large", "the body is longer than 64 KiB"));
-    answer(http_error(400, "bad_request", "this is not HTTP/1.1: " + error.message()));
+  // Where seats are scarce nobody keeps one without a word for longer than a request may take.
+  void on_idle() {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(idle_until_ - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !may_stay()) return drop();
+    arm(std::min(left, patience()), &live_connection::on_idle);
+  }
+
+  bool may_stay() const { return !is_standing_ && !(seat_ && rooms().seats.is_crowded()); }
+
+  void parse() {
+    const auto step = reader_.parse();
+    if (reader_.has_begun() && std::exchange(is_idle_, false)) arm(patience(), &live_connection::drop);
+    switch (step) {
+    case request_reader::step::needs_more:
+      return stream_->read(reader_.prepare(), [self = shared_from_this()](const socket_error& error, std::size_t size) {
+        if (self->gone_) return;
+        if (error) return self->drop();
+        self->reader_.commit(size);
+        self->parse();
+      });
+    case request_reader::step::says_go_on:
+      return stream_->write(asio::buffer(go_on), [self = shared_from_this()](const socket_error& error) {
+        if (self->gone_) return;
+        if (error) return self->drop();
+        self->parse();
+      });
+    case request_reader::step::refused:
+      // What follows a body that nobody read would be taken for a request.
+      keep_alive_ = false;
+      return answer(std::move(reader_.refusal()));
+    case request_reader::step::done:
+      return on_request();
+    }
   }
 
   void on_request() {
-    request_ = parser_->release();
-    parser_.reset();
-    is_head_ = request_.method() == http::verb::head;
     if (rules().proxies.contains(stream_->peer())) {
-      client_ = client_address(stream_->peer(), joined(request_, "X-Forwarded-For"), rules().proxies);
+      client_ = client_address(stream_->peer(), joined(request(), "X-Forwarded-For"), rules().proxies);
       if (!seat_.name(client_) && !stand()) return drop();
     }
     // Where seats are scarce nobody keeps one for what he may say later.
-    keep_alive_ = request_.keep_alive() && !is_standing_ && !(seat_ && rooms().seats.is_crowded());
+    keep_alive_ = request().keep_alive() && may_stay();
     handle();
   }
 
@@ -198,17 +190,32 @@ private:
   // -- routes --------------------------------------------------------------------------------------
 
   void handle() {
-    if (const auto reason = complain_about_host(request_); !reason.empty())
+    if (const auto reason = complain_about_host(request()); !reason.empty())
       return answer(http_error(400, "bad_request", reason));
-    const auto target = request_.target();
-    auto parsed = boost::urls::parse_origin_form(target);
-    if (!parsed) parsed = boost::urls::parse_absolute_uri(target);
-    if (!parsed) return answer(http_error(400, "bad_request", "the request's target cannot be read"));
-    std::string path{parsed->encoded_path()};
+    const auto line = request().target();
+    auto target = parse_target({line.data(), line.size()});
+    if (!target) return answer(http_error(400, "bad_request", "the request's target cannot be read"));
+    // The target's host is the one that was asked for, whatever a proxy made of the Host header (RFC 9112, 3.2.2).
+    if (!target->authority.empty()) {
+      request().set(field::host, target->authority);
+      if (const auto reason = complain_about_host(request()); !reason.empty())
+        return answer(http_error(400, "bad_request", reason));
+    }
+    if (target->path == "*") return answer_for_all();
+    forget_last_slash(target->path);
     if (which_ == door::visitors)
-      visit(path, query_of(*parsed));
+      visit(target->path, target->query);
     else
-      administrate(std::move(path), query_of(*parsed));
+      administrate(std::move(target->path), std::move(target->query));
+  }
+
+  // `OPTIONS *` asks of the whole server what it can do, or merely whether it is there.
+  void answer_for_all() {
+    if (is_standing_) return answer(no_seat());
+    if (request().method() != http::verb::options)
+      return answer(http_error(400, "bad_request", "only OPTIONS is for the whole server"));
+    const auto* allowed = which_ == door::visitors ? "GET, HEAD, POST" : "GET, HEAD, POST, DELETE";
+    answer({.body = "{}", .headers = {{"Allow", allowed}}});
   }
 
   void visit(const std::string& path, const http_query& query) {
@@ -220,7 +227,7 @@ private:
     const bool is_looked_after = is_health || path == "/health/live";
     if (!is_looked_after && path != "/version" && file == files.end()) return answer(not_found());
     if (is_standing_ && !is_looked_after) return answer(no_seat());
-    if (request_.method() != http::verb::get && !is_head_) return answer(wrong_method("GET, HEAD"));
+    if (request().method() != http::verb::get && !reader_.is_head()) return answer(wrong_method("GET, HEAD"));
     if (is_health) return ask_inspector(path, {});
     if (path == "/health/live") return answer({.body = R"({"status":"alive"})"});
     if (path == "/version") return answer({.body = json::object{}.text("version", home_.rules.http.version).take()});
@@ -230,7 +237,7 @@ private:
   }
 
   void administrate(std::string path, http_query query) {
-    auto token = token_of(request_);
+    auto token = token_of(request());
     if (!token) {
       if (is_standing_) return answer(no_seat());
       if (!home_.rules.http.dev) return refuse({token_trouble::invalid, "this needs the token of an administrator"});
@@ -258,39 +265,39 @@ private:
       return answer(not_found());
     const bool takes_orders = path.starts_with("/api/v1/");
     const bool is_order = takes_orders && is_order_method();
-    if (!is_order && request_.method() != http::verb::get && !is_head_)
+    if (!is_order && request().method() != http::verb::get && !reader_.is_head())
       return answer(wrong_method(takes_orders ? "GET, HEAD, POST, DELETE" : "GET, HEAD"));
-    if (request_.method() == http::verb::post && !is_json(request_))
+    if (request().method() == http::verb::post && !is_json(request()))
       return answer(http_error(415, "bad_request", "the body must be JSON: Content-Type: application/json"));
-    if (path == "/api/v1/tickets") return answer(issue_ticket(request_, home_.tickets));
+    if (path == "/api/v1/tickets") return answer(issue_ticket(request(), home_.tickets));
     ask_inspector(std::move(path), std::move(query));
   }
 
   bool is_order_method() const {
-    return request_.method() == http::verb::post || request_.method() == http::verb::delete_;
+    return request().method() == http::verb::post || request().method() == http::verb::delete_;
   }
 
   // -- who may -------------------------------------------------------------------------------------
 
   // A page in this machine's own browser must not reach these doors for a foreign site, nor under a foreign name.
   bool is_from_this_machine() const {
-    return stream_->peer().is_loopback() && is_host_loopback(request_)
-           && is_origin_allowed(request_, header(request_, field::host), rules().origins);
+    return stream_->peer().is_loopback() && is_host_loopback(request())
+           && is_origin_allowed(request(), header(request(), field::host), rules().origins);
   }
 
   http_answer give_demo_token() const {
     if (!is_from_this_machine()) return http_error(403, "forbidden", "only this machine's own pages get demo tokens");
-    return make_demo_token(request_, home_.rules.http.demo_secret, home_.rules.tokens.rules);
+    return make_demo_token(request(), home_.rules.http.demo_secret, home_.rules.tokens.rules);
   }
 
   // -- the way to a session ------------------------------------------------------------------------
 
   void upgrade(const http_query& query) {
-    const auto host = host_of(request_, rules().proxies.contains(stream_->peer()));
-    auto judged = judge_upgrade(request_, query, host, buffer_.size() > 0, rules());
+    const auto host = host_of(request(), rules().proxies.contains(stream_->peer()));
+    auto judged = judge_upgrade(request(), query, host, reader_.has_more(), rules());
     if (auto* refusal = std::get_if<http_answer>(&judged)) {
-      if (refusal->status == 403)
-        home_.tokens.note_refusal({token_trouble::invalid, "a foreign origin"}, client_.to_string());
+      if (!refusal->note.empty())
+        home_.tokens.note_refusal({token_trouble::invalid, refusal->note}, client_.to_string());
       return answer(std::move(*refusal));
     }
     if (!home_.ready.load(std::memory_order_acquire)) {
@@ -392,9 +399,9 @@ private:
     pending_ = std::make_shared<inspector_reply>(home_.loops, home_.index, weak_from_this());
     arm(is_order ? http.order_timeout : http.inspector_timeout, &live_connection::on_silent_inspector);
     caf::anon_send(home_.rules.behind.inspector,
-                   answer_request{is_order ? std::string{request_.method_string()} : "GET", std::move(path),
+                   answer_request{is_order ? std::string{request().method_string()} : "GET", std::move(path),
                                   std::move(query), reply_link{pending_},
-                                  is_order ? std::move(request_.body()) : std::string{}});
+                                  is_order ? std::move(request().body()) : std::string{}});
   }
 
   void on_silent_inspector() {
@@ -406,13 +413,14 @@ private:
 
   void answer(http_answer what) {
     if (gone_) return;
-    out_ = to_text(what, is_head_, keep_alive_);
+    const auto held = std::chrono::floor<std::chrono::seconds>(rules().keep_alive_timeout);
+    out_ = to_text(what, reader_.is_head(), keep_alive_ ? keep_alive_time{held} : std::nullopt);
     arm(rules().handshake_timeout, &live_connection::drop);
     stream_->write(asio::buffer(out_), [self = shared_from_this()](const socket_error& error) {
       if (self->gone_) return;
       if (error) return self->drop();
       self->out_ = {};
-      if (self->keep_alive_) return self->read();
+      if (self->keep_alive_) return self->await_next();
       self->arm(farewell_max, &live_connection::drop);
       self->stream_->finish([self](const socket_error&) {
         if (!self->gone_) self->drop();
@@ -444,15 +452,13 @@ private:
   std::shared_ptr<transport> stream_;
   asio::ip::address client_; ///< as far as is known
   lobby_seat seat_;
-  bool is_head_ = false;
   bool keep_alive_ = true;
   bool is_standing_ = false; // without a seat
+  bool is_idle_ = false;     // between two requests
   bool is_waiting_ = false;  // for a judgement of what was shown
   bool gone_ = false;
-  beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
-  std::size_t header_bytes_ = 0; // read of a header that is not whole yet
-  http_request request_;
+  request_reader reader_;
+  std::chrono::steady_clock::time_point idle_until_;
   std::string out_;
   std::shared_ptr<inspector_reply> pending_;
   asio::steady_timer deadline_;

@@ -62,9 +62,10 @@ struct http_home {
 
 /// Answers the requests of one connection, one after the other, until it ends or becomes a session.
 ///
-/// Bounded: a header of 16 KiB, a body of 64 KiB, `handshake_timeout` for TLS and for each request, `inspector_timeout`
-/// and `order_timeout` for what the inspector answers. Unknown paths get 404, other methods 405, a `/ws` that is no
-/// upgrade 426, an order that is not `application/json` 415; errors are JSON, `{"error":{"code":…,"message":…}}`.
+/// Bounded: a header of 16 KiB, a body of 64 KiB, `handshake_timeout` for TLS and for each request,
+/// `keep_alive_timeout` between two of them, `inspector_timeout` and `order_timeout` for what the inspector answers.
+/// Unknown paths get 404, other methods 405, a `/ws` that is no upgrade 426, an order that is not `application/json`
+/// 415; errors are JSON, `{"error":{"code":…,"message":…}}`.
 class http_connection {
 public:
   virtual ~http_connection() = default;

@@ -10,6 +10,7 @@
 #include <boost/beast/http/status.hpp>
 
 #include "net/auth/base64url.hpp"
+#include "net/client_address.hpp"
 #include "protocol/json.hpp"
 
 namespace gangway {
@@ -52,7 +53,7 @@ std::optional<authority> parse_authority(std::string_view text, std::string_view
   const auto bracket = text.rfind(']');
   const auto colon = text.find(':', bracket == text.npos ? 0 : bracket);
   authority result{to_lower(text.substr(0, colon)), std::string{default_port}};
-  if (colon != text.npos) result.port = text.substr(colon + 1);
+  if (colon != text.npos && colon + 1 < text.size()) result.port = text.substr(colon + 1);
   if (result.host.empty() || result.port.find_first_not_of("0123456789") != result.port.npos) return std::nullopt;
   return result;
 }
@@ -85,7 +86,7 @@ http_answer overloaded(std::string_view reason, std::chrono::milliseconds retry_
   return result;
 }
 
-std::string to_text(const http_answer& answer, bool is_head, bool keep_alive) {
+std::string to_text(const http_answer& answer, bool is_head, keep_alive_time keep_alive) {
   std::string out = "HTTP/1.1 " + std::to_string(answer.status) + ' ';
   out += view(http::obsolete_reason(http::int_to_status(answer.status)));
   const auto add = [&out](std::string_view name, std::string_view value) {
@@ -99,7 +100,8 @@ std::string to_text(const http_answer& answer, bool is_head, bool keep_alive) {
   add("X-Content-Type-Options", "nosniff");
   for (const auto& [name, value] : answer.headers)
     add(name, value);
-  if (!keep_alive) add("Connection", "close");
+  add("Connection", keep_alive ? "keep-alive" : "close");
+  if (keep_alive) add("Keep-Alive", "timeout=" + std::to_string(keep_alive->count()));
   out += "\r\n\r\n";
   if (!is_head) out += answer.body;
   return out;
@@ -128,10 +130,13 @@ bool header_has_token(const http_request& request, http::field name, std::string
   return any_token(request, name, [&](std::string_view candidate) { return to_lower(candidate) == token; });
 }
 
-bool is_upgrade(const http_request& request) {
-  return request.version() == 11 && header_has_token(request, http::field::connection, "upgrade")
-         && header_has_token(request, http::field::upgrade, "websocket");
+expectation expectation_of(const http_request& request) {
+  const auto expected = to_lower(joined(request, http::field::expect));
+  if (request.version() < 11 || expected.empty()) return expectation::none;
+  return expected == "100-continue" ? expectation::go_ahead : expectation::unknown;
 }
+
+bool is_token_subprotocol(std::string_view offered) { return offered.starts_with(token_subprotocol); }
 
 std::optional<std::string> token_of(const http_request& request) {
   const auto authorization = header(request, http::field::authorization);
@@ -143,7 +148,7 @@ std::optional<std::string> token_of(const http_request& request) {
   }
   std::optional<std::string> result;
   any_token(request, http::field::sec_websocket_protocol, [&](std::string_view offered) {
-    if (!offered.starts_with(token_subprotocol)) return false;
+    if (!is_token_subprotocol(offered)) return false;
     // Garbled base64 is a token that nobody signed, and is refused as such.
     result = from_base64url(offered.substr(token_subprotocol.size())).value_or(std::string{});
     return true;
@@ -190,7 +195,8 @@ std::string complain_about_host(const http_request& request) {
   if (count == 0 && request.version() == 10) return {};
   if (count == 0) return "the request has no Host header";
   if (count > 1) return "the request has several Host headers";
-  return parse_authority(header(request, http::field::host), "80") ? std::string{} : "the Host header cannot be read";
+  const auto host = header(request, http::field::host);
+  return host.empty() || parse_authority(host, "80") ? std::string{} : "the Host header cannot be read";
 }
 
 std::string_view host_of(const http_request& request, bool from_trusted_proxy) {
@@ -222,7 +228,7 @@ bool is_host_loopback(const http_request& request) {
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(host, error);
-  return !error && address.is_loopback();
+  return !error && unmapped(address).is_loopback();
 }
 
 } // namespace gangway

@@ -13,6 +13,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include "net/request_target.hpp"
 #include "protocol/messages.hpp"
 
 namespace gangway {
@@ -26,6 +27,7 @@ struct http_answer {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string_view, std::string>> headers{};
   bool is_secret = false; ///< nobody on the way may keep it
+  std::string note{};     ///< why somebody was refused, for the log; empty if it does not belong there
 };
 
 /// Returns `{"error":{"code":…,"message":…}}` with that status.
@@ -37,8 +39,12 @@ http_answer wrong_method(std::string allowed);
 /// Returns the 503 of a server that has no room, and says when to come again.
 http_answer overloaded(std::string_view reason, std::chrono::milliseconds retry_after);
 
-/// Returns the answer as it goes out; without the body if it answers a HEAD.
-std::string to_text(const http_answer& answer, bool is_head, bool keep_alive);
+/// What becomes of a connection behind an answer: it ends, or waits so long for the next request.
+using keep_alive_time = std::optional<std::chrono::seconds>;
+
+/// Returns the answer as it goes out; without the body if it answers a HEAD. It always says what becomes of the
+/// connection: HTTP/1.0 takes an answer that does not for one that ends with the connection.
+std::string to_text(const http_answer& answer, bool is_head, keep_alive_time keep_alive);
 
 /// Returns the value of a header, empty if there is none.
 std::string_view header(const http_request& request, boost::beast::http::field name);
@@ -50,15 +56,18 @@ std::string joined(const http_request& request, std::string_view name);
 /// Returns whether a header that is a list of tokens, however many lines it takes, holds `token`, in whatever case.
 bool header_has_token(const http_request& request, boost::beast::http::field name, std::string_view token);
 
-/// Returns whether this asks for a WebSocket (RFC 6455, 4.2.1), whatever else may be wrong with it.
-bool is_upgrade(const http_request& request);
+/// Whether a client waits before it sends its body, and for what (RFC 9110, 10.1.1).
+enum class expectation : std::uint8_t { none, go_ahead, unknown };
+
+/// Returns what the header `Expect` says. HTTP/1.0 has no interim answers and is promised none.
+expectation expectation_of(const http_request& request);
 
 /// Returns the token of `Authorization: Bearer`, or of the subprotocol `base64url.bearer.authorization.gangway.…`: the
 /// first that is present, even if it is empty or garbled. Nothing if neither is.
 std::optional<std::string> token_of(const http_request& request);
 
-/// A request's query, decoded: names and values as they came.
-using http_query = std::vector<std::pair<std::string, std::string>>;
+/// Returns whether an offered subprotocol is such a token.
+bool is_token_subprotocol(std::string_view offered);
 
 /// Returns the first value of that name, null if there is none.
 const std::string* find(const http_query& query, std::string_view name);
@@ -70,7 +79,8 @@ std::variant<std::optional<wanted_thread>, std::string> wanted_of(const http_que
 /// Returns whether the body is said to be JSON. A foreign page's form cannot say so without asking us first (CORS).
 bool is_json(const http_request& request);
 
-/// Returns what is wrong with the request's Host header (RFC 9112, 3.2), or nothing.
+/// Returns what is wrong with the request's Host header (RFC 9112, 3.2), or nothing. An empty one is right where there
+/// is no host to name (RFC 9110, 7.2).
 std::string complain_about_host(const http_request& request);
 
 /// Returns the host that the client asked for: by X-Forwarded-Host, if a trusted proxy passed the request on, else by
@@ -78,7 +88,7 @@ std::string complain_about_host(const http_request& request);
 std::string_view host_of(const http_request& request, bool from_trusted_proxy);
 
 /// Returns whether the request comes from nowhere in particular (no Origin), from a page of `host`, which is this very
-/// host, or from one of `origins`.
+/// host and port, or from one of `origins`.
 bool is_origin_allowed(const http_request& request, std::string_view host, const std::vector<std::string>& origins);
 
 /// Returns whether the Host header names this machine: localhost, 127.0.0.0/8 or ::1. A page of a foreign name that

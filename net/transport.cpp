@@ -7,6 +7,7 @@
 #include <boost/asio/write.hpp>
 #include <openssl/ssl.h>
 
+#include "net/client_address.hpp"
 #include "net/tls_socket.hpp"
 
 namespace gangway {
@@ -19,7 +20,7 @@ using socket_error = boost::system::error_code;
 
 asio::ip::address address_of(const auto& socket) {
   socket_error ignored;
-  return socket.remote_endpoint(ignored).address();
+  return unmapped(socket.remote_endpoint(ignored).address());
 }
 
 // Takes the descriptor out of a socket, with what is known of it.

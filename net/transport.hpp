@@ -38,7 +38,7 @@ public:
 
   virtual void close() noexcept = 0;
 
-  /// Returns the address at the other end of the TCP connection.
+  /// Returns the address at the other end of the TCP connection; an IPv4 client has its IPv4 address.
   virtual boost::asio::ip::address peer() const = 0;
 
   /// Returns whether it must stay on its loop, whatever becomes of it: the state of a TLS connection cannot be carried

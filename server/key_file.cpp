@@ -30,6 +30,8 @@ std::variant<file_text, std::string> read_key_file(const std::string& path) {
   if (size < 0) return complain(error);
   if (static_cast<std::size_t>(size) > bytes_max) return "it is larger than 256 KiB";
   result.text.resize(static_cast<std::size_t>(size));
+  // Behind a byte order mark OpenSSL does not see that a key begins, and goes on with the next one.
+  if (result.text.starts_with("\xef\xbb\xbf")) result.text.erase(0, 3);
   return result;
 }
 

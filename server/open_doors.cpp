@@ -38,6 +38,7 @@ connection_rules connection_rules_of(const settings& values, std::uint32_t conne
   result.expiry_grace = values.auth.expiry_grace;
   result.insecure_query_token = values.auth.insecure_query_token;
   result.handshake_timeout = values.client.handshake_timeout;
+  result.keep_alive_timeout = values.client.keep_alive_timeout;
   result.pause_max = values.heartbeat.timeout / 2;
   // The kernel gives up a peer when the roll call would.
   result.user_timeout = values.heartbeat.interval + values.heartbeat.timeout;

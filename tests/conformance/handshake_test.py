@@ -148,7 +148,7 @@ class WhatIsRefused(Handshake):
                 self.assert_refused(upgrade_request(self.server, first_line=f"GET /ws {version}"))
 
     def test_4_2_1_another_path(self):
-        for path in ("/", "/wss", "/ws/", "/WS", "/nothing"):
+        for path in ("/", "/wss", "/ws//", "/WS", "/nothing"):
             with self.subTest(path):
                 self.assert_refused(upgrade_request(self.server, first_line=f"GET {path} HTTP/1.1"), 404, 200, 426)
 

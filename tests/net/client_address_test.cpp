@@ -29,6 +29,19 @@ CAF_TEST(a_trusted_proxy_is_believed_and_whom_it_quotes_is_not) {
   CAF_CHECK_EQUAL(client("::ffff:10.1.2.3", "198.51.100.1"), "198.51.100.1");
 }
 
+CAF_TEST(an_ipv4_address_is_one_however_it_is_written) {
+  CAF_CHECK_EQUAL(client("::ffff:192.0.2.1", ""), "192.0.2.1");
+  CAF_CHECK_EQUAL(client("10.1.2.3", "::ffff:198.51.100.1"), "198.51.100.1");
+  CAF_CHECK_EQUAL(client("10.1.2.3", "198.51.100.1, [::ffff:10.9.9.9]:4711"), "198.51.100.1");
+  const trusted_proxies mapped{{"::ffff:10.0.0.0/104", "::ffff:192.0.2.1"}};
+  const auto holds = [&](const char* address) { return mapped.contains(boost::asio::ip::make_address(address)); };
+  for (const auto* in : {"10.0.0.0", "10.255.255.255", "::ffff:10.1.1.1", "192.0.2.1", "::ffff:192.0.2.1"})
+    CAF_CHECK(holds(in));
+  for (const auto* out : {"11.0.0.0", "192.0.2.2", "::10.0.0.1", "::ffff:11.0.0.0"})
+    CAF_CHECK(!holds(out));
+  CAF_CHECK(trusted_proxies{{"::/0"}}.contains(boost::asio::ip::make_address("2001:db8::1")));
+}
+
 CAF_TEST(ports_and_brackets_are_no_part_of_an_address) {
   CAF_CHECK_EQUAL(client("127.0.0.1", "198.51.100.1:4711"), "198.51.100.1");
   CAF_CHECK_EQUAL(client("127.0.0.1", "[2001:db8::7]:4711"), "2001:db8::7");

@@ -62,3 +62,51 @@ CAF_TEST(a_body_is_json_if_it_is_said_to_be) {
     CAF_CHECK(!says(type));
   CAF_CHECK(!is_json({}));
 }
+
+CAF_TEST(a_client_may_expect_to_be_told_to_go_on_and_nothing_else) {
+  const auto expects = [](const std::vector<std::string>& lines, unsigned version = 11) {
+    http_request request;
+    request.version(version);
+    for (const auto& line : lines)
+      request.insert(boost::beast::http::field::expect, line);
+    return expectation_of(request);
+  };
+  CAF_CHECK(expects({}) == expectation::none);
+  CAF_CHECK(expects({""}) == expectation::none);
+  CAF_CHECK(expects({"100-continue"}) == expectation::go_ahead);
+  CAF_CHECK(expects({"100-Continue"}) == expectation::go_ahead);
+  for (const auto& lines : std::vector<std::vector<std::string>>{
+           {"200-ok"}, {"100-continue, x"}, {"100-continue;q=1"}, {"100-continue", "x"}, {"100 continue"}})
+    CAF_CHECK(expects(lines) == expectation::unknown);
+  CAF_CHECK(expects({"100-continue"}, 10) == expectation::none);
+  CAF_CHECK(expects({"x"}, 10) == expectation::none);
+}
+
+CAF_TEST(a_host_is_one_that_can_be_read_or_none_at_all) {
+  const auto complains = [](const std::vector<std::string>& hosts, unsigned version = 11) {
+    http_request request;
+    request.version(version);
+    for (const auto& host : hosts)
+      request.insert(boost::beast::http::field::host, host);
+    return !complain_about_host(request).empty();
+  };
+  for (const auto* good : {"example.com", "example.com:8080", "example.com:", "[::1]:80", ""})
+    CAF_CHECK(!complains({good}));
+  for (const auto* bad : {"a b", "a/b", "a@b", "example.com:x", ":80"})
+    CAF_CHECK(complains({bad}));
+  CAF_CHECK(complains({}));
+  CAF_CHECK(complains({"", ""}));
+  CAF_CHECK(!complains({}, 10));
+}
+
+CAF_TEST(an_answer_says_what_becomes_of_its_connection) {
+  const auto has = [](const std::string& text, std::string_view line) { return text.find(line) != text.npos; };
+  const auto kept = to_text({.body = "x"}, false, std::chrono::seconds{75});
+  CAF_CHECK(has(kept, "\r\nConnection: keep-alive\r\n"));
+  CAF_CHECK(has(kept, "\r\nKeep-Alive: timeout=75\r\n"));
+  CAF_CHECK(kept.ends_with("\r\n\r\nx"));
+  const auto closed = to_text({.body = "x"}, true, std::nullopt);
+  CAF_CHECK(has(closed, "\r\nConnection: close\r\n"));
+  CAF_CHECK(!has(closed, "eep-"));
+  CAF_CHECK(closed.ends_with("\r\n\r\n"));
+}
