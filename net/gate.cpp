@@ -10,12 +10,10 @@ bool is_open_to(const node_gate& state, std::optional<tier> who) noexcept {
   return who ? open[static_cast<std::size_t>(*who)] : std::find(open.begin(), open.end(), true) != open.end();
 }
 
-std::uint32_t room_for(std::optional<tier> who, std::uint32_t connections_max, std::size_t loops,
-                       double reserve_ratio) noexcept {
+std::uint32_t room_for(std::optional<tier> who, std::uint32_t connections_max, double reserve_ratio) noexcept {
   if (connections_max == 0) return std::numeric_limits<std::uint32_t>::max();
-  const auto share = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(connections_max / loops));
-  const auto reserve = who == tier::enterprise ? 0 : static_cast<std::uint32_t>(share * reserve_ratio);
-  return share - reserve;
+  const auto reserve = who == tier::enterprise ? 0 : static_cast<std::uint32_t>(connections_max * reserve_ratio);
+  return connections_max - reserve;
 }
 
 void gate::set(const node_gate& state) noexcept {

@@ -17,12 +17,11 @@ namespace gangway {
 /// is, and asked again once it is known.
 bool is_open_to(const node_gate& state, std::optional<tier> who) noexcept;
 
-/// Returns how many sessions one of `loops` loops may have before it takes no more of that tier: its share of
-/// `connections_max`, at least one, without the part of `reserve_ratio` that is kept for enterprise. Who has not said
-/// yet is not let into the reserve: else strangers would fill it. A limit of 0 is none.
-/// @pre loops > 0 and 0 <= reserve_ratio <= 1
-std::uint32_t room_for(std::optional<tier> who, std::uint32_t connections_max, std::size_t loops,
-                       double reserve_ratio) noexcept;
+/// Returns how many sessions there may be before nobody of that tier is let in any more: `connections_max`, without the
+/// part of `reserve_ratio` that is kept for enterprise. Who has not said yet is not let into the reserve: else
+/// strangers would fill it. A limit of 0 is none.
+/// @pre 0 <= reserve_ratio <= 1
+std::uint32_t room_for(std::optional<tier> who, std::uint32_t connections_max, double reserve_ratio) noexcept;
 
 /// The node's judgement of whom to let in, said by one thread and asked by every loop. Open to everybody at first.
 class gate {
@@ -46,8 +45,8 @@ struct berth_return {
 /// A place for one session, given back when it goes; null: none was free.
 using berth = std::unique_ptr<berths, berth_return>;
 
-/// The places for the sessions of one loop, taken and given back on any: a session's place is found before its socket
-/// comes to its loop.
+/// The places for the sessions of all loops, taken and given back on any. One count: a share for each loop would refuse
+/// a user, whose sessions all live on one, while most places are free.
 class berths {
 public:
   /// Takes a place, if fewer than `room` are taken.

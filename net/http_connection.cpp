@@ -373,7 +373,7 @@ private:
     // A user's sockets live on the loop of the user's actor, if they can be carried there.
     const bool stays = !who || stream_->is_bound();
     const auto loop = stays ? home_.index : home_of(who->user, home_.loops.size());
-    auto place = home_.find_place(loop, who);
+    auto place = home_.find_place(who);
     if (!place) {
       answer(overloaded("the server has as many connections as it may have", gate.retry_after));
       return false;

@@ -53,7 +53,7 @@ struct http_home {
   std::function<void(std::string ticket, std::function<void(std::optional<ticket_grant>)>)> redeem;
   /// Gives a ticket back that was redeemed for nothing.
   std::function<void(std::string ticket, ticket_grant)> put_back;
-  std::function<berth(std::size_t loop, const std::optional<identity>&)> find_place;
+  std::function<berth(const std::optional<identity>&)> find_place;
   std::function<void(newcomer)> on_upgrade;
   std::unordered_set<std::shared_ptr<http_connection>> connections{};
   token_bucket notes{1, 1};        ///< of those who find no seat: a line a second

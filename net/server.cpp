@@ -27,7 +27,7 @@ waiting_rooms rooms_of(const connection_rules& rules) {
 
 } // namespace
 
-// One loop's part. After construction it is touched on that loop alone, but for `empty` and `places`.
+// One loop's part. After construction it is touched on that loop alone, but for `empty`.
 struct server::floor {
   floor(server& owner, std::size_t loop)
       : tickets{loop},
@@ -49,7 +49,7 @@ struct server::floor {
             [&owner](std::string ticket, ticket_grant granted) {
               owner.put_back(std::move(ticket), std::move(granted));
             },
-            [&owner](std::size_t where, const auto& who) { return owner.find_place(where, who); },
+            [&owner](const auto& who) { return owner.find_place(who); },
             [&owner](newcomer who) { owner.move_home(std::move(who)); }},
         next_batch{owner.loops_.context(loop)} {
     sessions.on_left = [this] { tell_if_empty(); };
@@ -101,7 +101,6 @@ struct server::floor {
     empty.set_value();
   }
 
-  berths places;
   ticket_office tickets;
   token_verifier tokens;
   tls_context tls;
@@ -207,12 +206,7 @@ void server::set_ready(bool ready) noexcept { ready_.store(ready, std::memory_or
 
 void server::set_gate(const node_gate& state) noexcept { gate_.set(state); }
 
-std::uint64_t server::connections() const noexcept {
-  std::uint64_t result = 0;
-  for (const auto& each : floors_)
-    result += each->places.taken();
-  return result;
-}
+std::uint64_t server::connections() const noexcept { return places_.taken(); }
 
 void server::put_back(std::string ticket, ticket_grant granted) {
   const auto office = office_of(ticket, loops_.size());
@@ -223,11 +217,10 @@ void server::put_back(std::string ticket, ticket_grant granted) {
               });
 }
 
-berth server::find_place(std::size_t loop, const std::optional<identity>& who) {
+berth server::find_place(const std::optional<identity>& who) {
   const auto& rules = rules_.connections;
   const auto rank = who ? std::optional{parse_tier(who->tier)} : std::nullopt;
-  const auto room = room_for(rank, rules.connections_max, loops_.size(), rules.reserve_ratio);
-  return floors_[loop]->places.take(room);
+  return places_.take(room_for(rank, rules.connections_max, rules.reserve_ratio));
 }
 
 void server::move_home(newcomer who) {

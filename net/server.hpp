@@ -84,13 +84,14 @@ private:
   void ask_for_keys(std::size_t loop, std::function<void(key_renewal)> done);
   void redeem(std::size_t loop, std::string ticket, std::function<void(std::optional<ticket_grant>)> done);
   void put_back(std::string ticket, ticket_grant granted);
-  berth find_place(std::size_t loop, const std::optional<identity>& who);
+  berth find_place(const std::optional<identity>& who);
   void move_home(newcomer who);
 
   event_loops& loops_;
   doors rules_; ///< does not change once `ready_` is set
   std::atomic<bool> ready_{false};
   gate gate_;
+  berths places_;                      ///< outlives whoever has one: the sessions, on the floors
   std::array<waiting_rooms, 2> rooms_; ///< of visitors and of administrators: neither can crowd the others out
   std::vector<std::unique_ptr<floor>> floors_;
   std::unique_ptr<http_client> key_server_; ///< on loop 0, as its source
