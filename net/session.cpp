@@ -118,6 +118,7 @@ void session::admit(caf::strong_actor_ptr user) {
     self.disarm();
     self.channel_->limit_messages(self.rules().frame_bytes_max);
     self.read_next();
+    self.close_failed();
   });
 }
 
@@ -236,6 +237,7 @@ void session::queue(frame text) {
   ++frames_queued_;
   waiting_.push_back(std::move(text));
   write_next();
+  close_failed();
 }
 
 void session::write_next() {
@@ -268,6 +270,11 @@ void session::on_written() {
   if (!std::exchange(paused_, false) || phase_ >= phase::closing) return;
   if (phase_ == phase::admitted) disarm();
   read_next();
+}
+
+void session::on_failing() {
+  failing_ = true;
+  close_failed();
 }
 
 void session::report_marks() {
@@ -352,6 +359,18 @@ void session::close_slow() {
   head_ = 0;
   queued_bytes_ = writing_bytes_;
   close_now({close_code::slow_consumer, "the client reads too slowly", {}});
+}
+
+// What came before the client's fault is answered first. The channel says what the fault was, and lets us wait for no
+// longer than a closing handshake.
+void session::close_failed() {
+  const bool is_owed = requests_.size() > 0 || verifying_ || phase_ == phase::awaiting_user || late_connect_;
+  if (!failing_ || is_owed || phase_ >= phase::closing) return;
+  phase_ = phase::closing;
+  disarm();
+  greeting_.reset();
+  closing_with_ = std::make_unique<close_reason>();
+  write_next();
 }
 
 void session::drop() {

@@ -96,6 +96,7 @@ public:
   void on_message(std::string_view text, bool is_text) override;
   void on_pong(std::string_view payload) override;
   void on_written() override;
+  void on_failing() override;
   void on_gone(std::uint16_t code) override;
 
   /// The token has ended, and so has the time in which it might have been renewed.
@@ -144,6 +145,7 @@ private:
   // how it ends
   void close_now(const close_reason& reason);
   void close_slow();
+  void close_failed();
   void end(std::uint16_t code = no_close_frame);
 
   void arm(std::chrono::milliseconds delay);
@@ -192,6 +194,7 @@ private:
   std::uint16_t close_code_ = 0; // that we decided on
   phase phase_ = phase::opening;
   bool simulation_ = false;
+  bool failing_ = false;   // the client broke the WebSocket protocol: it is closed once it is answered
   bool verifying_ = false; // a token, for which newer keys may have to be fetched
   bool announced_ = false; // and nobody was told `session_closed` yet
   bool reading_ = false;

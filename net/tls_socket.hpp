@@ -11,11 +11,11 @@
 namespace gangway {
 
 /// A TLS connection of ours as its server. It stays on its loop.
-class tls_socket : public boost::asio::ssl::stream<plain_socket> {
+class tls_socket : public holding_socket<boost::asio::ssl::stream<plain_socket>> {
 public:
   /// Keeps `context`, which may be replaced by a newer one meanwhile, for as long as it needs it.
   tls_socket(plain_socket&& socket, std::shared_ptr<boost::asio::ssl::context> context)
-      : stream{std::move(socket), *context}, context_{std::move(context)} {}
+      : holding_socket{std::move(socket), *context}, context_{std::move(context)} {}
 
 private:
   std::shared_ptr<boost::asio::ssl::context> context_;

@@ -78,6 +78,10 @@ public:
   /// The frame given to `write` is with the kernel.
   virtual void on_written() = 0;
 
+  /// The client did what fails the connection (1002, 1007, 1009), and is not told yet: nothing more is read, and what
+  /// is written from now on goes out before that close frame, which `close` sends, or the time for closing handshakes.
+  virtual void on_failing() = 0;
+
   /// The connection is over, whoever ended it and however. Called once; nothing follows it. `code` is of the client's
   /// close frame, or of ours if the channel failed the connection; 1000 if that frame has none, 1006 without any.
   virtual void on_gone(std::uint16_t code) = 0;
@@ -104,7 +108,8 @@ public:
   /// Sends a ping that carries `nonce` in decimal digits; while one is being sent, only the last of the others is kept.
   virtual void ping(std::uint64_t nonce) = 0;
 
-  /// Sends a close frame behind the message being written and waits for the peer's.
+  /// Sends a close frame behind the message being written and waits for the peer's. One that fails the connection goes
+  /// before whatever is given here.
   virtual void close(close_code code, std::string_view text) = 0;
 
   /// Ends the connection with a reset, so that the kernel keeps nothing of it. No call to the handler follows.

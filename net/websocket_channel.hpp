@@ -4,6 +4,7 @@
 /// takes a minute to compile.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -71,6 +72,9 @@ inline constexpr std::size_t room_idle = 64;
 // What a message that does not fit gets next.
 inline constexpr std::size_t room_begun = 1024;
 
+// Messages of so many bytes and less are written in one piece, compressed or not (Beast's buffer for it has 4,096).
+inline constexpr std::size_t piece_bytes_min = 4000;
+
 /// Returns the socket on that loop, or nothing if its descriptor is of no use any more.
 inline std::optional<plain_socket> adopt(asio::io_context& context, loose_socket socket) {
   const auto descriptor = socket.take();
@@ -84,7 +88,9 @@ inline std::optional<plain_socket> adopt(asio::io_context& context, loose_socket
 
 /// A channel over one type of Beast's stream.
 template <class Stream>
-class stream_channel final : public websocket_channel, public std::enable_shared_from_this<stream_channel<Stream>> {
+class stream_channel final : public websocket_channel,
+                             public close_frame_holder,
+                             public std::enable_shared_from_this<stream_channel<Stream>> {
 public:
   template <class Socket>
   stream_channel(Socket&& socket, websocket_upgrade&& upgrade, websocket_handler& handler, const channel_rules& rules)
@@ -98,8 +104,12 @@ public:
     stream_.auto_fragment(false);
     stream_.text(true);
     if constexpr (speaks_deflate<Stream>)
-      if (upgrade_->deflate) stream_.set_option(deflate_options(*upgrade_->deflate, rules.deflate_threshold));
+      if (upgrade_->deflate) {
+        stream_.set_option(deflate_options(*upgrade_->deflate, rules.deflate_threshold));
+        deflates_ = true;
+      }
     set_user_timeout(socket_of().native_handle(), rules.user_timeout);
+    stream_.next_layer().ask(this);
   }
 
   void open() override {
@@ -134,16 +144,20 @@ public:
     if (filled_ == 0 && incoming_.size() > room_idle) incoming_ = std::string{};
     incoming_.resize(std::max({incoming_.size(), filled_ == 0 ? room_idle : room_begun, filled_ * 2}));
     stream_.async_read_some(asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
-                            [self = this->shared_from_this()](socket_error error, std::size_t size) {
-                              if (error) return self->on_read_error(error);
-                              self->filled_ += size;
-                              self->on_read();
-                            });
+                            reading{this->shared_from_this()});
   }
 
   void write(frame text) override {
     outgoing_ = std::move(text);
+    if (failing_) return go_on_failing();
+    // Beast has given the connection up, and its read is about to say why.
+    if (!stream_.is_open()) return;
+    is_with_beast_ = true;
+    is_behind_ping_ = pinging_;
     stream_.async_write(asio::buffer(*outgoing_), [self = this->shared_from_this()](socket_error error, std::size_t) {
+      if (self->is_given_up(error)) self->fail(false);
+      self->is_with_beast_ = false;
+      if (self->failing_) return self->on_written_by_beast(error);
       self->outgoing_.reset();
       if (error) return self->gone(false);
       if (self->handler_ != nullptr) self->handler_->on_written();
@@ -151,12 +165,16 @@ public:
   }
 
   void ping(std::uint64_t nonce) override {
+    if (failing_) return;
     next_nonce_ = nonce;
     has_next_nonce_ = true;
     if (!pinging_) send_ping();
   }
 
   void close(close_code code, std::string_view text) override {
+    closing_ = true;
+    if (failing_ || !stream_.is_open()) return go_on_failing();
+    is_closing_by_beast_ = true;
     websocket::close_reason reason{static_cast<websocket::close_code>(code)};
     const auto size = std::min(text.size(), reason.reason.max_size());
     reason.reason.assign(text.data(), size);
@@ -168,6 +186,7 @@ public:
     socket_error ignored;
     socket_of().set_option(asio::socket_base::linger{true, 0}, ignored);
     socket_of().close(ignored);
+    give_up_held();
   }
 
   void limit_messages(std::size_t bytes) override { stream_.read_message_max(bytes); }
@@ -177,9 +196,24 @@ public:
 private:
   plain_socket& socket_of() { return tcp_of(stream_.next_layer()); }
 
-  // Without a close frame there is nobody to wait for.
+  // A read's handler, marked as one.
+  struct reading {
+    using allocator_type = reading_allocator<void>;
+
+    std::shared_ptr<stream_channel> self;
+
+    void operator()(const socket_error& error, std::size_t size) const {
+      if (error) return self->on_read_error(error);
+      self->filled_ += size;
+      self->on_read();
+    }
+
+    allocator_type get_allocator() const noexcept { return {}; }
+  };
+
   void on_read_error(const socket_error& error) {
-    if (speaks_deflate<Stream> && is_from_zlib(error)) return fail_to_inflate();
+    if (speaks_deflate<Stream> && is_from_zlib(error)) return fail(false);
+    // Without a close frame there is nobody to wait for.
     const auto code = code_of(error);
     gone(code != no_close_frame, code);
   }
@@ -188,15 +222,108 @@ private:
     return error.category() == make_error_code(beast::zlib::error::end_of_stream).category();
   }
 
-  // Beast gives such a connection up without a word; if it is in the middle of none, we say it: a close frame of 1007.
-  void fail_to_inflate() {
-    if (outgoing_ || pinging_) return gone(false, websocket::close_code::bad_payload);
-    static constexpr unsigned char close_frame[] = {0x88, 0x02, 0x03, 0xEF};
-    asio::async_write(stream_.next_layer(), asio::buffer(close_frame),
-                      [self = this->shared_from_this()](const socket_error&, std::size_t) {
-                        self->gone(true, websocket::close_code::bad_payload);
+  // Whether Beast has done with the connection because of what it could not inflate, which its read has yet to say.
+  bool is_given_up(const socket_error& error) const {
+    return deflates_ && !stream_.is_open() && error == asio::error::operation_aborted;
+  }
+
+  // -- failing -------------------------------------------------------------------------------------
+
+  bool wants(std::uint16_t) const override { return handler_ != nullptr && !is_closing_by_beast_ && !failing_; }
+
+  void hold(std::unique_ptr<held_close_frame> what) override {
+    held_ = std::move(what);
+    fail(true);
+  }
+
+  // From now on Beast writes nothing but what it has begun; answers go out past it. With a close frame held it has
+  // begun nothing, and does not until that is gone. Without one it gave the connection up without a word, because of
+  // what it could not inflate, and finishes what it is at.
+  void fail(bool is_held) {
+    if (handler_ == nullptr || failing_ || is_closing_by_beast_) return;
+    failing_ = true;
+    is_begun_ = is_with_beast_ && !is_held && !is_behind_ping_;
+    is_pinging_past_ = pinging_ && !is_held;
+    // A longer message may have gone out in part, and nothing but a close frame may come in the middle of one.
+    is_cut_off_ = is_with_beast_ && deflates_ && outgoing_->size() > piece_bytes_min;
+    deadline_ = std::make_unique<asio::steady_timer>(socket_of().get_executor(), close_timeout_);
+    deadline_->async_wait([self = this->shared_from_this()](socket_error error) {
+      if (!error) self->on_failing_too_long();
+    });
+    // Not from within the call that asked for a read.
+    asio::post(socket_of().get_executor(), [self = this->shared_from_this()] {
+      if (self->handler_ != nullptr) self->handler_->on_failing();
+      if (self->handler_ != nullptr) self->go_on_failing();
+    });
+  }
+
+  // Does the next step, unless one is being done.
+  void go_on_failing() {
+    if (!failing_ || is_begun_ || is_pinging_past_ || is_writing_past_ || said_ || handler_ == nullptr) return;
+    if (outgoing_ && !is_cut_off_) return write_past();
+    if (closing_ || is_cut_off_) say_failed();
+  }
+
+  void on_written_by_beast(const socket_error& error) {
+    // What it had not begun is written past it.
+    if (!std::exchange(is_begun_, false)) return;
+    // It says so of what it has finished as well.
+    if (error && error != asio::error::operation_aborted) return gone(false);
+    on_written_past();
+  }
+
+  void on_written_past() {
+    if (is_cut_off_) return go_on_failing();
+    outgoing_.reset();
+    if (handler_ != nullptr) handler_->on_written();
+    go_on_failing();
+  }
+
+  void write_past() {
+    is_writing_past_ = true;
+    const auto size = outgoing_->size();
+    header_ = '\x81';
+    if (size < 126) {
+      header_ += static_cast<char>(size);
+    } else {
+      const int bytes = size < 65'536 ? 2 : 8;
+      header_ += static_cast<char>(bytes == 2 ? 126 : 127);
+      for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
+        header_ += static_cast<char>(size >> shift & 0xFFU);
+    }
+    const std::array<asio::const_buffer, 2> both{asio::buffer(header_), asio::buffer(*outgoing_)};
+    asio::async_write(stream_.next_layer(), both,
+                      [self = this->shared_from_this()](const socket_error& error, std::size_t) {
+                        self->is_writing_past_ = false;
+                        if (error) return self->gone(false);
+                        self->on_written_past();
                       });
   }
+
+  // Sends the close frame at last. Beast ends the read behind its own one.
+  void say_failed() {
+    said_ = true;
+    if (const auto held = std::exchange(held_, nullptr)) return held->go();
+    static constexpr unsigned char close_frame[] = {0x88, 0x02, 0x03, 0xEF}; // 1007
+    asio::async_write(stream_.next_layer(), asio::buffer(close_frame),
+                      [self = this->shared_from_this()](const socket_error& error, std::size_t) {
+                        if (error) return self->gone(false, websocket::close_code::bad_payload);
+                        async_teardown(
+                            beast::role_type::server, self->stream_.next_layer(),
+                            [self](const socket_error&) { self->gone(true, websocket::close_code::bad_payload); });
+                      });
+  }
+
+  void on_failing_too_long() {
+    if (is_begun_ || is_pinging_past_ || is_writing_past_ || said_) return gone(false);
+    say_failed();
+  }
+
+  void give_up_held() {
+    if (const auto held = std::exchange(held_, nullptr)) held->give_up();
+  }
+
+  // -- reading -------------------------------------------------------------------------------------
 
   void on_read() {
     if (handler_ == nullptr) return;
@@ -211,7 +338,12 @@ private:
     const auto digits = std::to_string(next_nonce_);
     stream_.async_ping(websocket::ping_data{beast::string_view{digits}},
                        [self = this->shared_from_this()](socket_error error) {
-                         self->pinging_ = false;
+                         self->pinging_ = self->is_behind_ping_ = false;
+                         if (self->is_given_up(error)) self->fail(false);
+                         if (self->failing_) {
+                           self->is_pinging_past_ = false;
+                           return self->go_on_failing();
+                         }
                          if (error) return self->gone(false);
                          if (self->has_next_nonce_ && self->handler_ != nullptr) self->send_ping();
                        });
@@ -258,6 +390,7 @@ private:
   void hang_up() {
     socket_error ignored;
     socket_of().close(ignored);
+    give_up_held();
   }
 
   Stream stream_;
@@ -269,8 +402,21 @@ private:
   std::size_t filled_ = 0;
   frame outgoing_;
   std::uint64_t next_nonce_ = 0;
+  std::unique_ptr<held_close_frame> held_; // by which Beast fails the connection
+  std::string header_;                     // of what is written past Beast
   bool has_next_nonce_ = false;
   bool pinging_ = false;
+  bool deflates_ = false;
+  bool closing_ = false;
+  bool is_closing_by_beast_ = false;
+  bool failing_ = false;
+  bool is_with_beast_ = false;   // what is written
+  bool is_behind_ping_ = false;  // and waits for a ping
+  bool is_begun_ = false;        // by Beast, before the connection failed: what is written,
+  bool is_pinging_past_ = false; // and a ping
+  bool is_writing_past_ = false; // Beast
+  bool said_ = false;            // that it failed
+  bool is_cut_off_ = false;      // what is written, perhaps
 };
 
 } // namespace gangway

@@ -148,7 +148,9 @@ CAF_TEST(the_first_token_present_decides) {
   CAF_CHECK_EQUAL(
       raw_client{there.port}.upgrade({{"Authorization", "Basic YTpi"}, {"Sec-WebSocket-Protocol", offer}}).status, 101);
   CAF_CHECK_EQUAL(
-      raw_client{there.port}.upgrade({{"Sec-WebSocket-Protocol", "base64url.bearer.authorization.gangway.A"}}).status,
+      raw_client{there.port}
+          .upgrade({{"Sec-WebSocket-Protocol", "gangway.v1.json, base64url.bearer.authorization.gangway.A"}})
+          .status,
       401);
 }
 
