@@ -55,6 +55,8 @@ void store_state::start(store_pointer self, std::unique_ptr<log_writer> writer, 
   inspector_ = std::move(inspector);
   history_ = history;
   if (history_) self_->delayed_send(self_, sweep_pause, sweep_tick{});
+  if (writer_->was_restored())
+    log::warning("the database was restored, or moved here without its -ahead file: every thread gets a new epoch", {});
   report({});
 }
 

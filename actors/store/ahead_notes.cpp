@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include "actors/store/beside.hpp"
 #include "actors/store/engine.hpp"
 
 namespace gangway {
@@ -18,16 +17,10 @@ namespace {
 constexpr log_id mark = 0x676e677761686431; // "gngwahd1"
 constexpr std::size_t numbers = ahead_notes::notes_max + 1;
 
-std::string path_of(const std::string& database) {
-  std::error_code ignored;
-  const auto real = std::filesystem::weakly_canonical(database, ignored);
-  return (ignored ? database : real.string()) + "-ahead";
-}
-
 } // namespace
 
 ahead_notes::ahead_notes(const std::string& database)
-    : path_{path_of(database)}, descriptor_{::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)} {
+    : path_{path_beside(database, "-ahead")}, descriptor_{open_beside(path_)} {
   if (descriptor_ < 0) fail("cannot be opened");
   if (::lseek(descriptor_, 0, SEEK_END) > 0) {
     if (read()[0] == mark) return;

@@ -54,6 +54,10 @@ public:
   /// may undo it, one of the process may not.
   virtual void begin(bool durable) = 0;
 
+  /// Returns whether the database is not the one that was written here last: from a backup, or from elsewhere. Then
+  /// every thread gets a new epoch when it is opened next, since clients may have seen more of it.
+  virtual bool was_restored() const { return false; }
+
   /// Ends the transaction. If it throws, nothing of the transaction has happened and none is open.
   virtual void commit() = 0;
 

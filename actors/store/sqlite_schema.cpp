@@ -122,6 +122,17 @@ constexpr std::array migrations{
       INSERT OR IGNORE INTO finished_runs (log_id, last_seq, time) VALUES (new.log_id, new.last_seq, new.updated_at);
     END;
   )"},
+    migration{1, R"(
+    -- Which start of a server wrote the file last, the same as beside it, and how often the file was restored.
+    CREATE TABLE start_mark (mark TEXT NOT NULL, restores INTEGER NOT NULL);
+    INSERT INTO start_mark VALUES ('', 0);
+
+    -- How often it had been when the epoch was made: a thread of before gets another one when it is opened.
+    ALTER TABLE threads ADD COLUMN restores INTEGER NOT NULL DEFAULT 0;
+
+    -- What is forgotten with the first runs of a thread.
+    CREATE INDEX client_messages_by_seq ON client_messages (log_id, seq);
+  )"},
 };
 
 constexpr std::int64_t our_version = migrations.size();

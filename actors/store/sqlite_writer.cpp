@@ -74,18 +74,22 @@ writer::writer(const std::string& path)
     : lock_{path},
       connection_{open_for_writing(path)},
       notes_{path},
+      mark_{path},
       begin_{connection_, "BEGIN IMMEDIATE"},
       commit_{connection_, "COMMIT"},
-      find_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at, bytes"
-                                " FROM threads WHERE user = ?1 AND thread = ?2"},
-      get_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at, bytes"
+      find_thread_{connection_,
+                   "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at, bytes,"
+                   " restores"
+                   " FROM threads WHERE user = ?1 AND thread = ?2"},
+      get_thread_{connection_, "SELECT log_id, thread, generation, epoch, last_seq, title, open_run, updated_at, bytes,"
+                               " restores"
                                " FROM threads WHERE log_id = ?1"},
       insert_thread_{connection_,
-                     "INSERT INTO threads (user, thread, generation, epoch, last_seq, created_at, updated_at)"
-                     " VALUES (?1, ?2, 0, ?3, 0, ?4, ?4)"},
+                     "INSERT INTO threads (user, thread, generation, epoch, last_seq, created_at, updated_at, restores)"
+                     " VALUES (?1, ?2, 0, ?3, 0, ?4, ?4, ?5)"},
       update_thread_{connection_, "UPDATE threads SET generation = ?2, last_seq = ?3, title = ?4, open_run = ?5,"
                                   " updated_at = ?6, bytes = ?7 WHERE log_id = ?1"},
-      update_epoch_{connection_, "UPDATE threads SET epoch = ?2 WHERE log_id = ?1"},
+      update_epoch_{connection_, "UPDATE threads SET epoch = ?2, restores = ?3 WHERE log_id = ?1"},
       last_events_{connection_, "SELECT seq, run_id, body FROM events WHERE log_id = ?1 ORDER BY seq DESC"},
       insert_event_{connection_, "INSERT INTO events (log_id, seq, run_id, time, version, generation, body)"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
@@ -104,26 +108,26 @@ writer::writer(const std::string& path)
                                   " (SELECT rowid FROM decisions ORDER BY time, decision_id LIMIT ?1)"},
       count_decisions_{connection_, "SELECT count(*) FROM decisions"},
       history_{connection_} {
-  forget_lost();
+  begin_anew();
 }
 
 writer::~writer() { roll_back(); }
 
-// What was shown of a log and is not in it was lost with the last process, and what a machine that failed had not on
-// its disk yet was of runs that had not ended there: a message is synced before its run begins.
-void writer::forget_lost() {
+// Every start has its own mark. It stands beside the database before it stands in it, and the one before stays there
+// until then, so that a process that is killed in between leaves nothing that looks like a restore.
+void writer::begin_anew() {
+  std::string boot;
+  std::ifstream{"/proc/sys/kernel/random/boot_id"} >> boot;
   begin(true);
   connection_.guarded([&] {
-    auto lost = notes_.all();
-    std::string boot;
-    std::ifstream{"/proc/sys/kernel/random/boot_id"} >> boot;
-    SQLite::Statement known{connection_.database(), "SELECT boot_id FROM machine"};
-    if (known.executeStep() && known.getColumn(0).getString() != boot) {
-      SQLite::Statement open{connection_.database(), "SELECT log_id FROM threads WHERE open_run IS NOT NULL"};
-      while (open.executeStep())
-        lost.push_back(open.getColumn(0).getInt64());
-    }
-    known.reset();
+    check_restored(boot);
+    beside_.next = make_mark();
+    mark_.write(beside_, true);
+    const auto lost = lost_logs(boot);
+    SQLite::Statement mark{connection_.database(), "UPDATE start_mark SET mark = ?1, restores = ?2"};
+    mark.bind(1, beside_.next);
+    mark.bind(2, restores_);
+    mark.exec();
     connection_.database().exec("DELETE FROM machine");
     SQLite::Statement insert{connection_.database(), "INSERT INTO machine VALUES (?1)"};
     insert.bind(1, boot);
@@ -132,11 +136,86 @@ void writer::forget_lost() {
       change_epoch(log);
   });
   commit();
+  beside_ = {beside_.next, {}, boot, {}, {}};
+  mark_.write(beside_, true);
+}
+
+void writer::check_restored(const std::string& boot) {
+  const auto found = mark_.read();
+  beside_ = found.value_or(mark_beside{});
+  auto& database = connection_.database();
+  SQLite::Statement known{database, "SELECT mark, restores FROM start_mark"};
+  if (!known.executeStep()) throw storage_error{"database " + connection_.path() + ": has no row in start_mark"};
+  restores_ = known.getColumn(1).getInt64();
+  const mark_inside inside{known.getColumn(0).getString(),
+                           database.execAndGet("SELECT NOT EXISTS (SELECT 1 FROM threads)").getInt() != 0};
+  was_restored_ = is_restored(inside, found, boot, [this](log_id log) { return last_of(log); });
+  if (was_restored_)
+    ++restores_;
+  else if (inside.mark != beside_.mark) // the start before was cut short behind its commit
+    beside_ = {inside.mark, {}, {}, {}, {}};
+}
+
+// What was shown of a log and is not in it was lost with the last process, and what a machine that failed had not on
+// its disk yet was of runs that had not ended there: a message is synced before its run begins.
+std::vector<log_id> writer::lost_logs(const std::string& boot) {
+  auto result = notes_.all();
+  SQLite::Statement known{connection_.database(), "SELECT boot_id FROM machine"};
+  if (known.executeStep() && known.getColumn(0).getString() != boot) {
+    SQLite::Statement open{connection_.database(), "SELECT log_id FROM threads WHERE open_run IS NOT NULL"};
+    while (open.executeStep())
+      result.push_back(open.getColumn(0).getInt64());
+  }
+  return result;
+}
+
+std::optional<sequence> writer::last_of(log_id log) {
+  auto row = get_thread_.run(log);
+  return row.next() ? std::optional{row.number(4)} : std::nullopt;
+}
+
+// Of a log that is erased nothing more can be said; a new mark says that the database is not older than this.
+void writer::change_mark() {
+  beside_.next = make_mark();
+  mark_.write(beside_, true);
+  SQLite::Statement mark{connection_.database(), "UPDATE start_mark SET mark = ?1"};
+  mark.bind(1, beside_.next);
+  mark.exec();
+}
+
+// What stands beside the database must not be on the disk before what it says of the database is. If that cannot be
+// seen to, the worst is that a machine that fails now is taken for a restore.
+void writer::settle_mark() {
+  try {
+    if (!durable_) {
+      begin(true);
+      connection_.guarded([&] {
+        connection_.database().exec("PRAGMA user_version = 0");
+        commit_.execute();
+      });
+    }
+    beside_ = {beside_.next, {}, beside_.boot, {}, {}};
+    mark_.write(beside_, true);
+  } catch (const storage_error&) {
+    if (connection_.in_transaction()) connection_.database().tryExec("ROLLBACK");
+    if (!beside_.next.empty()) beside_ = {beside_.next, {}, beside_.boot, {}, {}};
+  }
+}
+
+// Behind the commit, so that the database is never behind it. If it cannot be written the last one stands.
+void writer::note_end() {
+  if (appended_.log != 0) beside_.written = appended_;
+  if (durable_) beside_.synced = beside_.written;
+  if (appended_.log == 0 && !durable_) return;
+  try {
+    mark_.write(beside_, false);
+  } catch (const storage_error&) {
+  }
 }
 
 epoch writer::change_epoch(log_id log) {
   auto result = make_epoch();
-  update_epoch_.execute(log, result);
+  update_epoch_.execute(log, result, restores_);
   settled_.push_back(log);
   return result;
 }
@@ -153,12 +232,22 @@ void writer::begin(bool durable) {
 }
 
 void writer::commit() {
+  bool marked = false;
   try {
-    connection_.guarded([&] { commit_.execute(); });
+    connection_.guarded([&] {
+      const auto is_gone = [this](const log_end& end) { return end.log != 0 && !last_of(end.log); };
+      marked = is_tidied_ && (is_gone(beside_.written) || is_gone(beside_.synced));
+      if (marked) change_mark();
+      commit_.execute();
+    });
   } catch (...) {
     roll_back();
     throw;
   }
+  if (marked) settle_mark();
+  note_end();
+  appended_ = {};
+  is_tidied_ = false;
   // A note that cannot be taken back costs a snapshot where a tail would do.
   for (const auto log : std::exchange(settled_, {})) {
     try {
@@ -187,6 +276,10 @@ void writer::roll_back() noexcept {
   if (connection_.in_transaction()) connection_.database().tryExec("ROLLBACK");
   decisions_.reset();
   settled_.clear();
+  appended_ = {};
+  is_tidied_ = false;
+  beside_.next.clear();
+  history_.rolled_back();
 }
 
 void writer::touch() {
@@ -207,9 +300,7 @@ log_opened writer::open(const open_log& what) {
     }();
     if (!thread) thread = create(what);
     ++thread->generation;
-    if (notes_.contains(thread->log)) {
-      thread->epoch = change_epoch(thread->log);
-    }
+    if (thread->restores != restores_ || notes_.contains(thread->log)) thread->epoch = change_epoch(thread->log);
     if (const auto orphan = thread->open_run) {
       if (auto said = unfinished(*thread)) write(*thread, {thread->last + 1, orphan, what.now, *std::move(said)});
       write(*thread,
@@ -285,7 +376,7 @@ void writer::forget_decisions(utc_time now) {
 writer::thread_row writer::read_thread(const rows& row) {
   return {
       row.integer(0), {row.text(1)}, row.number(2), row.text(3), row.number(4), row.text(5), row.optional_id<run_id>(6),
-      row.time(7),    row.number(8)};
+      row.time(7),    row.number(8), row.integer(9)};
 }
 
 writer::thread_row writer::create(const open_log& what) {
@@ -293,7 +384,8 @@ writer::thread_row writer::create(const open_log& what) {
   result.thread = what.thread;
   result.epoch = make_epoch();
   result.updated_at = what.now;
-  insert_thread_.execute(what.user.value, what.thread.value, result.epoch, what.now);
+  result.restores = restores_;
+  insert_thread_.execute(what.user.value, what.thread.value, result.epoch, what.now, restores_);
   result.log = connection_.database().getLastInsertRowid();
   return result;
 }
@@ -303,6 +395,7 @@ void writer::write(thread_row& thread, const thread_event& event) {
   insert_event_.execute(thread.log, event.seq, event.run_id, event.time, body_version, thread.generation, body);
   thread.bytes += body.size();
   thread.last = event.seq;
+  appended_ = {thread.log, event.seq};
   thread.updated_at = event.time;
   if (const auto* asked = std::get_if<message_accepted>(&event.body)) {
     const auto text = message_text(asked->content);
@@ -335,12 +428,13 @@ void writer::save(const thread_row& thread) {
 }
 
 bool writer::tidy(const history_rules& rules, utc_time now) {
+  is_tidied_ = true;
   return connection_.guarded([&] { return history_.tidy(rules, now); });
 }
 
 bool writer::erase(const user_id& user, const thread_id& thread) {
   return connection_.guarded([&] {
-    has_erased_ = true;
+    has_erased_ = is_tidied_ = true;
     cut_not_before_ = {};
     return history_.erase(user, thread);
   });
@@ -349,7 +443,7 @@ bool writer::erase(const user_id& user, const thread_id& thread) {
 std::size_t writer::erase(const user_id& user) {
   return connection_.guarded([&] {
     decisions_.reset();
-    has_erased_ = true;
+    has_erased_ = is_tidied_ = true;
     cut_not_before_ = {};
     return history_.erase(user);
   });

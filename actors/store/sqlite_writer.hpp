@@ -4,6 +4,7 @@
 #include "actors/store/file_lock.hpp"
 #include "actors/store/sqlite_connection.hpp"
 #include "actors/store/sqlite_history.hpp"
+#include "actors/store/start_mark.hpp"
 
 namespace gangway::sqlite {
 
@@ -13,6 +14,7 @@ public:
   explicit writer(const std::string& path);
   ~writer() override;
 
+  bool was_restored() const override { return was_restored_; }
   void begin(bool durable) override;
   void commit() override;
   void roll_back() noexcept override;
@@ -37,9 +39,16 @@ private:
     std::optional<run_id> open_run;
     utc_time updated_at;
     std::uint64_t bytes = 0;
+    std::int64_t restores = 0;
   };
 
-  void forget_lost();
+  void begin_anew();
+  std::vector<log_id> lost_logs(const std::string& boot);
+  std::optional<sequence> last_of(log_id log);
+  void check_restored(const std::string& boot);
+  void change_mark();
+  void settle_mark();
+  void note_end();
   void cut_log();
   gangway::epoch change_epoch(log_id log);
   std::optional<message_completed> unfinished(const thread_row& thread);
@@ -54,6 +63,12 @@ private:
   file_lock lock_;
   connection connection_;
   ahead_notes notes_;
+  start_mark mark_;
+  mark_beside beside_; ///< as it stands beside the database, or is to stand there
+  log_end appended_;   ///< by this transaction
+  bool was_restored_ = false;
+  bool is_tidied_ = false; ///< by this transaction: threads may be gone
+  std::int64_t restores_ = 0;
   std::vector<log_id> settled_; ///< by this transaction: what was shown of them is in the log, or has another epoch
   bool has_erased_ = false;     ///< something that the log that is written ahead still has
   std::chrono::steady_clock::time_point cut_not_before_{};

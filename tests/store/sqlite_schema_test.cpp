@@ -161,7 +161,7 @@ CAF_TEST(a_file_of_version_1_keeps_its_threads_and_gets_the_decisions) {
              " 'hello', NULL)");
   }
   open();
-  CAF_CHECK_EQUAL(ask("SELECT version FROM schema_version"), 3);
+  CAF_CHECK_EQUAL(ask("SELECT version FROM schema_version"), 4);
   // The release before can still open it.
   CAF_CHECK_EQUAL(ask("SELECT min_reader FROM schema_version"), 1);
   const auto threads = reader->threads(threads_of("ann")).threads;

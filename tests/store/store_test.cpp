@@ -6,13 +6,12 @@
 #include <queue>
 #include <utility>
 
-#include <unistd.h>
-
 #include <caf/all.hpp>
 #include <caf/test/unit_test.hpp>
 
 #include "actors/store.hpp"
 #include "actors/store_reader.hpp"
+#include "tests/store/logged_lines.hpp"
 #include "tests/store/samples.hpp"
 #include "tests/store/temporary_directory.hpp"
 
@@ -94,34 +93,6 @@ public:
 
 private:
   [[noreturn]] static void fail() { throw storage_error{"the disk is gone"}; }
-};
-
-/// What is logged as long as this lives.
-class logged_lines {
-public:
-  logged_lines() {
-    if (::pipe(ends_) != 0) CAF_FAIL("no pipe");
-    log::start({.format = log::format::json, .descriptor = ends_[1]});
-  }
-
-  ~logged_lines() {
-    if (ends_[1] >= 0) take();
-    ::close(ends_[0]);
-  }
-
-  /// Ends the log and returns it. A test writes less than a pipe holds.
-  std::string take() {
-    log::stop();
-    ::close(std::exchange(ends_[1], -1));
-    std::string result;
-    char buffer[4096];
-    for (ssize_t count = 0; (count = ::read(ends_[0], buffer, sizeof buffer)) > 0;)
-      result.append(buffer, static_cast<std::size_t>(count));
-    return result;
-  }
-
-private:
-  int ends_[2]{-1, -1};
 };
 
 /// Returns a decision that cost somebody a thread.
@@ -296,6 +267,33 @@ CAF_TEST(a_full_disk_fails_everybody_without_another_try_and_the_store_goes_on_w
   CAF_CHECK_EQUAL(next_report(), "");
   CAF_CHECK(ask<events_appended>(writer, one(log, 1)) == events_appended{1});
   CAF_CHECK(ask<threads_page>(reader, threads_of("ann"))->threads.size() == 1);
+}
+
+CAF_TEST(of_a_batch_that_alternates_bad_and_good_every_good_one_is_written) {
+  watching->first_commit.emplace();
+  start();
+  self->send(writer, open_log{{"ann"}, {"t1"}, at(0)});
+  watching->first_commit->reached.get_future().wait();
+  // More bad ones than would be taken for a broken store if they came in a row.
+  constexpr int pairs = 6;
+  for (int i = 0; i < 2 * pairs; ++i)
+    self->send(writer, open_log{{"ann"}, {"more" + std::to_string(i)}, at(0)});
+  watching->disk_full = {};
+  watching->disk_full.push(false); // the first
+  watching->disk_full.push(true);  // all of the batch
+  for (int i = 0; i < pairs; ++i) {
+    watching->disk_full.push(true);
+    watching->disk_full.push(false);
+  }
+  watching->first_commit->opened.set_value();
+  self->receive([](const log_opened&) {});
+  int written = 0;
+  int refused = 0;
+  for (int i = 0; i < 2 * pairs; ++i)
+    self->receive([&](const log_opened&) { ++written; }, [&](const caf::error&) { ++refused; });
+  CAF_CHECK_EQUAL(written, pairs);
+  CAF_CHECK_EQUAL(refused, pairs);
+  CAF_CHECK_EQUAL(names(*ask<threads_page>(reader, threads_of("ann"))).size(), 1u + pairs);
 }
 
 CAF_TEST(what_is_erased_is_gone_and_its_writer_is_stale) {
