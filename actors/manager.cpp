@@ -39,23 +39,35 @@ void manager_state::start(manager_pointer self, user_actor owner, manager_identi
   owner_ = std::move(owner);
   identity_ = std::move(identity);
   services_ = std::move(services);
-  // `await`: nothing else is handled before the thread is open, and what comes meanwhile keeps its order.
+  // Not `await`, which puts off even the order to end, and a kill: the store may stand still for long.
   self_->request(services_->store, caf::infinite, open_log{identity_.user, identity_.thread, utc_now()})
-      .await(
-          [this](const log_opened& opened) {
-            log_ = opened.log;
-            generation_ = opened.generation;
-            epoch_ = opened.epoch;
-            committed_ = opened.last;
-            window_.reset(committed_ + 1);
-            self_->send(owner_, manager_opened{identity_.manager});
-          },
-          [this](caf::error& reason) { fail(reason); });
+      .then([this](const log_opened& opened) { on_log_opened(opened); }, [this](caf::error& reason) { fail(reason); });
+}
+
+void manager_state::on_log_opened(const log_opened& opened) {
+  log_ = opened.log;
+  generation_ = opened.generation;
+  epoch_ = opened.epoch;
+  committed_ = opened.last;
+  window_.reset(committed_ + 1);
+  opening_ = false;
+  self_->send(owner_, manager_opened{identity_.manager});
+  struct handler {
+    manager_state& state;
+    void operator()(const attach& order) { state.on_attach(order); }
+    void operator()(const detach& order) { state.on_detach(order); }
+    void operator()(const send_message& command) { state.on_send_message(command); }
+    void operator()(const cancel_run& command) { state.on_cancel_run(command); }
+    void operator()(const read_history& command) { state.on_read_history(command); }
+  };
+  for (const auto& message : std::exchange(early_, {}))
+    std::visit(handler{*this}, message);
 }
 
 // -- messages ------------------------------------------------------------------------------------
 
 void manager_state::on_send_message(const send_message& command) {
+  if (put_off_until_open(command)) return;
   // Of one that was dropped meanwhile: its user answers, and nothing of it is stored.
   if (find(command.origin.connection) == nullptr) return finish(command.origin);
   asked(command.origin);
@@ -157,6 +169,7 @@ void manager_state::written() {
   run_->progress.run_id = message->run_id;
   run_->progress.agent = message->agent.name;
   run_->began = run_->heard = self_->clock().now();
+  note_company();
   publish();
   care_later();
   if (retiring_)
@@ -180,6 +193,7 @@ void manager_state::start_run(const pending_message& message) {
 }
 
 void manager_state::on_cancel_run(const cancel_run& command) {
+  if (put_off_until_open(command)) return;
   asked(command.origin);
   if (!run_ || run_->id != command.run || run_->ending) {
     refuse(command.origin, {error_code::not_found, "that run is not in flight", {}, {}});
@@ -257,13 +271,19 @@ void manager_state::put_off(const caf::error& reason) {
   care_later();
 }
 
-void manager_state::care_later() {
-  if (!std::exchange(care_pending_, true)) self_->delayed_send(self_, care_pause, care_tick{});
+// A look that is on its way for later stays, and is void when it comes.
+void manager_state::care_later(std::chrono::milliseconds wait) {
+  const auto due = self_->clock().now() + wait;
+  if (care_pending_ && care_due_ <= due) return;
+  care_pending_ = true;
+  care_due_ = due;
+  self_->delayed_send(self_, wait, care_tick{});
 }
 
 void manager_state::on_care() {
-  care_pending_ = false;
   const auto time = self_->clock().now();
+  if (!care_pending_ || time < care_due_) return;
+  care_pending_ = false;
   write_failed_ = note_failed_ = false;
   flush();
   take_note_back();
@@ -278,14 +298,25 @@ void manager_state::on_care() {
   care_later();
 }
 
-// A disconnect is no cancel, but an answer that nobody will come back for costs somebody money.
-void manager_state::mind_solitude(steady_time time) {
+// Whoever opens the thread ends its run's solitude, however short the visit.
+void manager_state::note_company() {
+  if (!run_) return;
   const bool is_alone = std::none_of(attachments_.begin(), attachments_.end(), [](const auto& to) { return to.open; });
-  if (!is_alone || run_->ending) {
+  if (!is_alone) {
     run_->alone_since.reset();
   } else if (!run_->alone_since) {
-    run_->alone_since = time;
-  } else if (time - *run_->alone_since >= services_->run_detached_max && run_->actor) {
+    run_->alone_since = self_->clock().now();
+    if (services_->run_detached_max < care_pause) care_later(services_->run_detached_max);
+  }
+}
+
+// A disconnect is no cancel, but an answer that nobody will come back for costs somebody money.
+void manager_state::mind_solitude(steady_time time) {
+  if (run_->ending || !run_->alone_since) return;
+  const auto left = services_->run_detached_max - (time - *run_->alone_since);
+  if (left.count() > 0) {
+    if (left < care_pause) care_later(std::chrono::ceil<std::chrono::milliseconds>(left));
+  } else if (run_->actor) {
     run_->alone_since.reset();
     log::info(
         "a run without connections is cancelled",
@@ -355,6 +386,8 @@ void manager_state::on_probe(const probe& question) {
 
 void manager_state::on_retire() {
   retiring_ = true;
+  // Its user answers what waits.
+  if (opening_) return self_->quit();
   // Nobody has the thread from us any longer: what comes is in the log for whoever opens it again.
   for (auto& known : attachments_)
     known.open = false;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "actors/actor_base.hpp"
@@ -79,7 +80,7 @@ struct live_run {
   std::optional<std::chrono::microseconds> first_event = {}; ///< from the agent, after that
   steady_time heard;                                         ///< its last event
   bool ending = false;                                       ///< its ending is on its way to the log
-  std::optional<steady_time> alone_since = {}; ///< nobody has the thread open since then, as far as looked
+  std::optional<steady_time> alone_since = {};               ///< nobody has the thread open since then
 };
 
 class manager_state {
@@ -123,6 +124,18 @@ public:
   void on_care();
 
 private:
+  /// What waits until the thread is open.
+  using early_message = std::variant<attach, detach, send_message, cancel_run, read_history>;
+
+  void on_log_opened(const log_opened& opened);
+
+  // What comes before the thread is open keeps its order. Its user lets no connection have more than its credit here.
+  template <class Message>
+  bool put_off_until_open(const Message& message) {
+    if (opening_) early_.emplace_back(message);
+    return opening_;
+  }
+
   // Answers, by the connection that asked, if it is still attached.
   attachment* find(const connection_id& connection);
   void answer(const request_origin& origin, const std::string& result);
@@ -169,7 +182,8 @@ private:
   void flush();
   void publish();
   void put_off(const caf::error& reason);
-  void care_later();
+  void care_later(std::chrono::milliseconds wait = care_pause);
+  void note_company();
   void mind_solitude(steady_time time);
   void end_if_done();
   void fail(const caf::error& reason);
@@ -194,16 +208,20 @@ private:
   bool noting_ = false;       ///< the note is being made, or taken back
   bool note_failed_ = false;  ///< the next attempt waits for the next look
   bool care_pending_ = false;
+  steady_time care_due_; ///< of the earliest look that is on its way
 
   event_window window_;
   std::vector<attachment> attachments_;
   std::vector<std::pair<connection_id, steady_time>> dropped_; ///< lately, for their slowness
   std::unique_ptr<pending_message> accepting_; ///< one at a time; from the first question to the disk's answer
   std::unique_ptr<live_run> run_;
+  std::vector<early_message> early_; ///< in the order in which they came
+  bool opening_ = true;
   bool retiring_ = false;
 };
 
-/// Returns the behaviour of a manager that reports to `owner`. It opens its thread first; its mailbox waits meanwhile.
+/// Returns the behaviour of a manager that reports to `owner`. It opens its thread first; what its clients say waits
+/// meanwhile, and what ends it does not.
 manager_private::behavior_type manager(manager_pointer self, user_actor owner, manager_identity identity,
                                        std::shared_ptr<const manager_services> services);
 

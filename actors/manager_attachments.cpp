@@ -50,6 +50,7 @@ void manager_state::refuse(const request_origin& origin, const command_error& er
 // -- connections ---------------------------------------------------------------------------------
 
 void manager_state::on_attach(const attach& order) {
+  if (put_off_until_open(order)) return;
   auto* to = find(order.origin.connection);
   if (to == nullptr)
     to = &attachments_.emplace_back(attachment{.connection = order.origin.connection, .link = order.link});
@@ -69,11 +70,13 @@ void manager_state::on_attach(const attach& order) {
 
 // What it asked for is still answered: a thread may be closed right behind a message.
 void manager_state::on_detach(const detach& order) {
+  if (put_off_until_open(order)) return;
   auto* from = find(order.connection);
   if (from == nullptr) return;
   from->leaving = true;
   from->open = false;
   from->changed = self_->clock().now();
+  note_company();
   forget_left();
 }
 
@@ -109,6 +112,7 @@ void manager_state::resume(const request_origin& origin, std::uint64_t turn, seq
             auto* to = find_turn(origin, turn);
             if (to == nullptr) return;
             to->open = true;
+            note_company();
             to->position = after;
             send_opened(*to, origin, wire::opened(identity_.thread, identity_.manager, epoch_, shown()));
             // What it does not take at once it gets from the log again, as everybody does who is behind.
@@ -154,6 +158,7 @@ void manager_state::greet(const request_origin& origin, std::uint64_t turn, sequ
   auto* to = find_turn(origin, turn);
   if (to == nullptr) return;
   to->open = true;
+  note_company();
   send_opened(*to, origin, opened);
   to->position = position;
   to->waiting = false;
@@ -171,6 +176,7 @@ void manager_state::refuse_open(const request_origin& origin, std::uint64_t turn
 }
 
 void manager_state::on_read_history(const read_history& command) {
+  if (put_off_until_open(command)) return;
   asked(command.origin);
   get_messages question{.log = log_, .limit = command.limit};
   if (command.before) question.before = *command.before;

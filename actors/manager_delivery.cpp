@@ -104,6 +104,7 @@ void manager_state::drop(attachment& slow) {
   slow.open = false;
   slow.leaving = true;
   slow.changed = time;
+  note_company();
   const auto before =
       std::find_if(dropped_.begin(), dropped_.end(), [&](const auto& known) { return known.first == slow.connection; });
   const bool again = before != dropped_.end() && time - before->second < drop_pause;

@@ -66,7 +66,8 @@ struct user_connection {
   connection_id connection;
   session_link link;
   ping_record pings;
-  std::uint64_t nonce = 0; ///< of the last ping
+  std::uint64_t nonce = 0;     ///< of the last ping
+  std::uint64_t last_call = 0; ///< the ping whose look at the link decides whether silence counts; 0: none was sent
   steady_time last_useful;
   std::unique_ptr<wire_greeting> greeting; ///< that waits for the one thread it was opened for
   std::optional<finding> verdict;          ///< by a probe; any sign of life takes it back
@@ -169,6 +170,7 @@ struct ongoing_probe {
   std::chrono::milliseconds half{0};
   steady_time due; ///< the next tick
   bool second = false;
+  bool last = false;    ///< its time is up, and the sessions of the silent are looking at their links once more
   bool excused = false; ///< it was given more time, because we lagged
   std::vector<manager_id> managers;
   std::vector<probed_connection> connections;
@@ -275,6 +277,7 @@ private:
   void declare_hung(slot& which);
   void set_verdict(user_connection& about, std::optional<finding> evidence);
   void begin_probe(std::chrono::milliseconds duration);
+  void take_last_look();
   void look_at_probe();
   void end_probe(bool is_over);
   std::optional<finding> judge_books(const slot& which, const heartbeat& report) const;

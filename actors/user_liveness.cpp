@@ -13,6 +13,14 @@ namespace {
 constexpr std::chrono::milliseconds late_roll_call{1000};
 constexpr std::chrono::milliseconds late_probe{250};
 
+// How long a probe that is over waits for sessions that have to look at their links once more. One that is later stands
+// still, and then silence is its own.
+constexpr std::chrono::milliseconds last_look_max{250};
+
+// A loop that stands still for so long ends the process (`loop.stall_max`): a session that has not looked by then is
+// none.
+constexpr std::chrono::seconds session_is_gone{60};
+
 // Since when what a manager does not finish is no longer just slow. Longer than a store that is asked again may take.
 constexpr manager_patience patience{std::chrono::seconds{15}, std::chrono::seconds{30}};
 
@@ -64,7 +72,12 @@ void user_state::on_link_observed(const link_observed& report) {
   // What the kernel shows needs no second silence: it has sent our ping again and again for half of the timeout.
   const connection_probe known{false, 1, report.seen};
   if (services_->decisions.judge_connection(known, false, rules().heartbeat.timeout / 2) == finding::unreachable)
-    end_connection(report.connection, finding::unreachable);
+    return end_connection(report.connection, finding::unreachable);
+  if (from->last_call == 0 || from->last_call != report.seen.nonce || !from->pings.pinged_again_at) return;
+  from->last_call = 0;
+  const connection_probe silent{false, 2, report.seen, report.seen.nonce};
+  if (const auto evidence = services_->decisions.judge_connection(silent, true, rules().heartbeat.timeout))
+    end_connection(report.connection, *evidence);
 }
 
 void user_state::on_heartbeat(const heartbeat& report) {
@@ -107,9 +120,10 @@ std::optional<finding> user_state::judge_books(const slot& which, const heartbea
 
 // -- the roll call -------------------------------------------------------------------------------
 
-// One timer for all connections and managers of the user, set to when the first of them needs a look.
+// One timer for all connections and managers of the user, set to when the first of them needs a look. A tick cannot be
+// called back: one that is on its way for later stays, and is void when it comes.
 void user_state::schedule_roll_call() {
-  if (roll_call_pending_ || (connections_.empty() && slots_.empty())) return;
+  if (connections_.empty() && slots_.empty()) return;
   using std::chrono::milliseconds;
   auto first = steady_time::max();
   for (const auto& known : connections_)
@@ -120,16 +134,18 @@ void user_state::schedule_roll_call() {
       first = std::min(first, next_look(which.pings, rules().heartbeat));
   }
   if (first == steady_time::max()) return;
-  roll_call_pending_ = true;
   const auto wait =
       std::max(milliseconds{1}, std::chrono::duration_cast<milliseconds>(first - now()) + milliseconds{1});
+  if (roll_call_pending_ && roll_call_due_ <= now() + wait) return;
+  roll_call_pending_ = true;
   roll_call_due_ = now() + wait;
   self_->delayed_send(self_, wait, roll_call_tick{});
 }
 
 void user_state::on_roll_call() {
-  roll_call_pending_ = false;
   const auto time = now();
+  if (!roll_call_pending_ || time < roll_call_due_) return;
+  roll_call_pending_ = false;
   // Silence while we were not listening is no evidence: what came meanwhile is read before anybody is judged.
   if (time - roll_call_due_ > late_roll_call) {
     roll_call_pending_ = true;
@@ -145,8 +161,10 @@ void user_state::on_roll_call() {
   schedule_roll_call();
 }
 
+// Whoever is silent to the end gets a last ping for the sake of its session: that looks at its link when it has read
+// what had come, and what it sees decides (`on_link_observed`). If its loop stands still it is asked again.
 void user_state::call_connections(steady_time time) {
-  std::vector<connection_id> dead;
+  std::vector<connection_id> gone;
   for (auto& known : connections_) {
     switch (judge(known.pings, time, rules().heartbeat)) {
     case verdict::fine:
@@ -157,11 +175,17 @@ void user_state::call_connections(steady_time time) {
       known.link.ping(++known.nonce);
       break;
     case verdict::dead:
-      dead.push_back(known.connection);
+      if (known.last_call != 0 && time - *known.pings.pinged_at >= rules().heartbeat.timeout + session_is_gone) {
+        gone.push_back(known.connection);
+        break;
+      }
+      known.pings.pinged_again_at = time;
+      known.last_call = ++known.nonce;
+      known.link.ping(known.nonce);
       break;
     }
   }
-  for (const auto& connection : dead)
+  for (const auto& connection : gone)
     end_connection(connection, finding::silent);
 }
 
@@ -205,6 +229,7 @@ void user_state::end_connection(const connection_id& connection, finding evidenc
   if (known == nullptr) return;
   const close_reason reason{close_code::no_pong,
                             evidence == finding::unreachable ? "the network to the client is gone"
+                            : evidence == finding::stalled   ? "the client reads nothing"
                                                              : "two pings were not answered",
                             {}};
   known->link.close(reason);
@@ -235,7 +260,8 @@ void user_state::begin_probe(std::chrono::milliseconds duration) {
   }
   for (auto& known : connections_) {
     if (known.verdict || std::find(asked.begin(), asked.end(), known.connection) == asked.end()) continue;
-    probe_->connections.push_back({known.connection, ++known.nonce, {false, 1, {}}});
+    ++known.nonce;
+    probe_->connections.push_back({known.connection, known.nonce, {false, 1, {}, known.nonce}});
     known.link.ping(known.nonce);
   }
   self_->delayed_send(self_, probe_->half, probe_tick{probe_->turn});
@@ -245,8 +271,9 @@ void user_state::begin_probe(std::chrono::milliseconds duration) {
 void user_state::on_probe_tick(const probe_tick& tick) {
   if (!probe_ || probe_->turn != tick.turn) return;
   const auto time = now();
+  if (probe_->last) return end_probe(true);
   const bool is_late = time - probe_->due > late_probe;
-  if (probe_->second && !is_late) return end_probe(true);
+  if (probe_->second && !is_late) return take_last_look();
   // Whoever lagged asks again instead of judging, but once only.
   if (probe_->second && std::exchange(probe_->excused, true)) return end_probe(false);
   probe_->second = true;
@@ -255,14 +282,35 @@ void user_state::on_probe_tick(const probe_tick& tick) {
     auto* known = find(one.connection);
     if (known == nullptr) continue;
     ++one.known.pings;
-    known->link.ping(++known->nonce);
+    one.known.nonce = ++known->nonce;
+    known->link.ping(known->nonce);
   }
   probe_->due = time + probe_->half;
   self_->delayed_send(self_, probe_->half, tick);
 }
 
+// A session looks at its link behind all that it has read: what comes back says whether its loop was there to read.
+void user_state::take_last_look() {
+  probe_->last = true;
+  for (auto& one : probe_->connections) {
+    auto* known = find(one.connection);
+    if (one.known.answered || known == nullptr) continue;
+    one.known.nonce = ++known->nonce;
+    known->link.ping(known->nonce);
+  }
+  self_->delayed_send(self_, last_look_max, probe_tick{probe_->turn});
+  look_at_probe();
+}
+
 // A probe ends early when there is nothing left to learn, or as many proved dead as are needed.
 void user_state::look_at_probe() {
+  if (probe_->last) {
+    const auto is_known = [](const auto& one) {
+      return one.known.answered || (one.known.seen && one.known.seen->nonce >= one.known.nonce);
+    };
+    if (std::all_of(probe_->connections.begin(), probe_->connections.end(), is_known)) end_probe(true);
+    return;
+  }
   const auto time = now();
   std::size_t open = 0;
   for (const auto& manager : probe_->managers)

@@ -23,11 +23,11 @@ std::optional<finding> judge(const connection_probe& probe, bool is_over, std::c
   const auto& seen = probe.seen;
   if (seen && seen->unacknowledged > 0 && seen->retransmissions >= retransmissions_min && seen->unheard_for >= patience)
     return finding::unreachable;
-  if (!is_over) return std::nullopt;
+  // A session whose loop stands still sees no pong, and does not look either.
+  if (!is_over || !seen || seen->nonce < probe.nonce) return std::nullopt;
   // What we have not given to the kernel yet is before our pings: while it moves, the peer may not have seen them.
-  if (seen && seen->queued_bytes > 0)
-    return seen->stalled_for >= patience / 2 ? std::optional{finding::stalled} : std::nullopt;
-  if (probe.pings < pings_min || (seen && !seen->reading)) return std::nullopt;
+  if (seen->queued_bytes > 0) return seen->stalled_for >= patience / 2 ? std::optional{finding::stalled} : std::nullopt;
+  if (probe.pings < pings_min || !seen->reading) return std::nullopt;
   return finding::silent;
 }
 

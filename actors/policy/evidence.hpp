@@ -1,7 +1,9 @@
 #pragma once
 
 /// Does a manager work, and is anybody there behind its connections? A probe asks both at once; what it learns is
-/// judged here. No verdict without evidence: silence counts only if we were listening, and only when the probe is over.
+/// judged here. No verdict without evidence: silence counts only when the probe is over, and only if we were listening:
+/// not us alone, but the session too, which lives on a loop of its own and says so by a look at its link behind our
+/// last ping.
 
 #include <optional>
 #include <vector>
@@ -16,11 +18,13 @@ struct connection_probe {
   bool answered = false;                ///< by a pong with the probe's nonce, or by a frame since it began
   std::uint32_t pings = 0;              ///< of this probe that went out
   std::optional<link_observation> seen; ///< the last one
+  std::uint64_t nonce = 0;              ///< of the last ping
 };
 
 /// Returns why the connection is dead, if that is proven. `is_over`: the probe's time is up, so silence counts: two
-/// pings, no answer, while we read and nothing of ours waits before them. What the kernel shows counts at once: data
-/// that it has sent again and again for `patience` without a single acknowledgement.
+/// pings, no answer, while we read and nothing of ours waits before them, as seen with the last ping. Without that look
+/// the silence may be ours. What the kernel shows counts at once: data that it has sent again and again for `patience`
+/// without a single acknowledgement.
 std::optional<finding> judge(const connection_probe& probe, bool is_over, std::chrono::milliseconds patience) noexcept;
 
 /// What the user knows a manager must say of itself.

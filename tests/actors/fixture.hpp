@@ -56,6 +56,11 @@ public:
 
   void ping(std::uint64_t nonce) override {
     pings.push_back(nonce);
+    if (turns && admitted_by) {
+      auto seen = sees;
+      seen.nonce = nonce;
+      caf::anon_send(admitted_by, link_observed{id, seen});
+    }
     if (answers) caf::anon_send(admitted_by, pong_received{id, nonce});
   }
 
@@ -70,6 +75,8 @@ public:
   bool reads = true; ///< everything at once; otherwise only what the test lets it `read`
   std::vector<std::pair<manager_actor, std::uint32_t>> marks;
   bool answers = false;                      ///< every ping at once; otherwise somebody who looks connected and is not
+  bool turns = true;                         ///< its loop; while that stands still it looks at nothing
+  link_observation sees;                     ///< with every ping
   std::function<void(const json&)> on_frame; ///< while its user still handles what led to it
   open_requests requests;
   std::vector<json> heard;

@@ -215,6 +215,42 @@ CAF_TEST(a_run_that_nobody_came_back_to_in_time_is_cancelled_and_one_that_somebo
   CAF_CHECK(std::count(types.begin(), types.end(), "message_delta") < 220);
 }
 
+// Nobody looked between two looks, one second apart: who came and went in between left no trace.
+CAF_TEST(the_solitude_of_a_run_begins_anew_with_every_visit_however_short) {
+  managers->run_detached_max = 10s;
+  auto ada = connect("ada");
+  ada.ask(open("t1"));
+  ada.ask(message("t1", "/stream 10000 10"));
+  const auto is_running = [&](const client& whose) { return report_of(whose).managers[0].run.has_value(); };
+  auto watcher = connect("ada");
+  ada.vanish();
+  for (int visit = 0; visit < 4; ++visit) {
+    elapse(7300ms, 100ms);
+    CAF_CHECK(is_running(watcher));
+    auto too = connect("ada");
+    too.ask(open("t1"));
+    too.vanish();
+  }
+  elapse(9900ms, 100ms);
+  CAF_CHECK(is_running(watcher));
+  elapse(1200ms, 100ms);
+  CAF_CHECK(!is_running(watcher));
+}
+
+CAF_TEST(a_run_may_be_left_for_less_than_the_time_between_two_looks) {
+  managers->run_detached_max = 300ms;
+  auto ada = connect("ada");
+  auto watcher = connect("ada");
+  ada.ask(open("t1"));
+  ada.ask(message("t1", "/stream 10000 10"));
+  elapse(1500ms, 10ms);
+  ada.vanish();
+  elapse(290ms, 10ms);
+  CAF_CHECK(report_of(watcher).managers[0].run.has_value());
+  elapse(60ms, 10ms);
+  CAF_CHECK(!report_of(watcher).managers[0].run.has_value());
+}
+
 CAF_TEST(a_run_goes_on_without_any_connection) {
   auto ada = connect("ada");
   const auto epoch = ada.ask(open("t1"))["result"]["epoch"].get<std::string>();

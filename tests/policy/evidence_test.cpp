@@ -34,6 +34,9 @@ link_observation stalled(milliseconds length, std::uint64_t bytes = 1) {
   return seen;
 }
 
+/// What a session sees whose link has nothing to show.
+link_observation nothing_odd() { return {}; }
+
 /// What is found once the probe is over.
 std::string at_end(const connection_probe& probe) { return name(judge(probe, true, patience)); }
 
@@ -45,15 +48,39 @@ std::string so_far(const connection_probe& probe) { return name(judge(probe, fal
 // -- connections ---------------------------------------------------------------------------------
 
 CAF_TEST(two_unanswered_pings_prove_silence_and_one_does_not) {
-  CAF_CHECK_EQUAL(at_end({false, 0, {}}), "nothing");
-  CAF_CHECK_EQUAL(at_end({false, 1, {}}), "nothing");
-  CAF_CHECK_EQUAL(at_end({false, 2, {}}), "silent");
-  CAF_CHECK_EQUAL(at_end({false, 3, {}}), "silent");
+  CAF_CHECK_EQUAL(at_end({false, 0, nothing_odd()}), "nothing");
+  CAF_CHECK_EQUAL(at_end({false, 1, nothing_odd()}), "nothing");
+  CAF_CHECK_EQUAL(at_end({false, 2, nothing_odd()}), "silent");
+  CAF_CHECK_EQUAL(at_end({false, 3, nothing_odd()}), "silent");
 }
 
 CAF_TEST(silence_proves_nothing_before_the_probe_is_over) {
-  CAF_CHECK_EQUAL(so_far({false, 2, {}}), "nothing");
-  CAF_CHECK_EQUAL(at_end({false, 2, {}}), "silent");
+  CAF_CHECK_EQUAL(so_far({false, 2, nothing_odd()}), "nothing");
+  CAF_CHECK_EQUAL(at_end({false, 2, nothing_odd()}), "silent");
+}
+
+// The session's loop may have stood still: it has not looked, and has not read a pong either.
+CAF_TEST(silence_proves_nothing_without_a_look_at_the_link_that_came_with_the_last_ping) {
+  auto seen = nothing_odd();
+  CAF_CHECK_EQUAL(at_end({false, 2, {}, 7}), "nothing");
+  seen.nonce = 6;
+  CAF_CHECK_EQUAL(at_end({false, 2, seen, 7}), "nothing");
+  seen.nonce = 7;
+  CAF_CHECK_EQUAL(at_end({false, 2, seen, 7}), "silent");
+}
+
+CAF_TEST(a_queue_that_stood_at_an_older_look_proves_nothing) {
+  auto seen = stalled(1h);
+  seen.nonce = 6;
+  CAF_CHECK_EQUAL(at_end({false, 2, seen, 7}), "nothing");
+  seen.nonce = 7;
+  CAF_CHECK_EQUAL(at_end({false, 2, seen, 7}), "stalled");
+}
+
+CAF_TEST(what_the_kernel_shows_counts_whenever_it_was_looked_at) {
+  auto seen = unheard(2s);
+  seen.nonce = 6;
+  CAF_CHECK_EQUAL(so_far({false, 2, seen, 7}), "unreachable");
 }
 
 CAF_TEST(silence_while_we_did_not_read_is_ours) {
@@ -105,6 +132,8 @@ CAF_TEST(what_the_kernel_shows_comes_before_what_the_queue_shows) {
 // Every combination on both sides of every threshold: no verdict without its evidence, and a probe that is over never
 // knows less than it did before.
 CAF_TEST(no_connection_is_ever_dead_without_evidence) {
+  // Whether it read, and the nonce of the last ping; the look came with the first.
+  const std::vector<std::pair<bool, std::uint64_t>> looks{{false, 1}, {false, 2}, {true, 1}, {true, 2}};
   std::size_t cases = 0, wrong = 0;
   for (const bool answered : {false, true})
     for (std::uint32_t pings = 0; pings <= 3; ++pings)
@@ -114,22 +143,23 @@ CAF_TEST(no_connection_is_ever_dead_without_evidence) {
             for (const std::uint32_t unacknowledged : {0, 1})
               for (std::uint32_t retransmissions = 0; retransmissions <= 3; ++retransmissions)
                 for (const auto unheard_for : {0ms, 1499ms, 1500ms, 5000ms})
-                  for (const bool reading : {false, true}) {
+                  for (const auto& [reading, last] : looks) {
                     ++cases;
                     const connection_probe probe{
                         answered, pings,
-                        link_observation{1, queued, length, unacknowledged, retransmissions, unheard_for, reading}};
+                        link_observation{1, queued, length, unacknowledged, retransmissions, unheard_for, reading},
+                        last};
                     const auto verdict = judge(probe, is_over, patience);
                     const auto is = [&](finding what) { return verdict == what; };
                     wrong += answered && verdict;
                     wrong += !is_over && verdict && !is(finding::unreachable);
                     wrong += is(finding::unreachable) && (unacknowledged == 0 || unheard_for < patience);
-                    wrong += is(finding::silent) && (pings < 2 || !reading || queued > 0);
-                    wrong += is(finding::stalled) && queued == 0;
+                    wrong += is(finding::silent) && (pings < 2 || !reading || queued > 0 || last != 1);
+                    wrong += is(finding::stalled) && (queued == 0 || last != 1);
                     wrong += verdict && !is(finding::unreachable) && !is(finding::silent) && !is(finding::stalled);
                     wrong += judge(probe, false, patience) && !judge(probe, true, patience);
                   }
-  CAF_CHECK_EQUAL(cases, 2u * 4 * 2 * 2 * 6 * 2 * 4 * 4 * 2);
+  CAF_CHECK_EQUAL(cases, 2u * 4 * 2 * 2 * 6 * 2 * 4 * 4 * 4);
   CAF_CHECK_EQUAL(wrong, 0u);
 }
 
