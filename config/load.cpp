@@ -1,22 +1,25 @@
+#include "config/assign.hpp"
 #include "config/checks.hpp"
 #include "config/configuration.hpp"
+#include "config/file_text.hpp"
 #include "config/values.hpp"
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
-#include <iterator>
-#include <sstream>
-#include <system_error>
 
 #include <toml++/toml.h>
 #include <unistd.h>
+
+#include "protocol/printable.hpp"
 
 namespace gangway {
 
 namespace {
 
+using assigning::set;
+
 constexpr std::size_t secret_file_bytes_max = 64 * 1024;
+constexpr std::size_t settings_file_bytes_max = 4 * 1024 * 1024;
 constexpr std::string_view prefix = "GANGWAY_";
 
 std::string variable_of(std::string_view key) {
@@ -24,146 +27,6 @@ std::string variable_of(std::string_view key) {
   for (const char c : key)
     result += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return result;
-}
-
-// ---- one value -----------------------------------------------------------------------------------------------------
-
-constexpr std::string_view duration_forms = "must be a duration such as \"1500ms\", \"25s\", \"5m\" or \"1h\"";
-constexpr std::string_view size_forms = "must be a size such as 4096, \"64KiB\" or \"1MiB\"";
-constexpr std::string_view number_forms = "must be a whole number";
-constexpr std::string_view switch_forms = "must be true or false";
-constexpr std::string_view ratio_forms = "must be a ratio such as 0.9";
-
-std::string not_this(const option& about, std::string_view text) {
-  return about.secret ? std::string{} : ", not \"" + std::string{text} + '"';
-}
-
-template <class Value>
-std::string accept(const option& about, Value& target, Value value) {
-  auto complaint = complain(about, value);
-  if (complaint.empty()) target = std::move(value);
-  return complaint;
-}
-
-std::string accept_number(const option& about, std::uint32_t& target, std::int64_t number) {
-  // What does not fit 32 bits is out of every range; the nearest number that fits gives the same answer.
-  if (number < 0 || number > about.most)
-    return "must be between " + std::to_string(about.least) + " and " + std::to_string(about.most) + ", not "
-           + std::to_string(number);
-  return accept(about, target, static_cast<std::uint32_t>(number));
-}
-
-/// Sets `target` from text as a variable has it; returns what is wrong, or nothing.
-std::string set(const option& about, std::string& target, const std::string& text) {
-  return accept(about, target, text);
-}
-
-std::string set(const option& about, duration& target, const std::string& text) {
-  if (const auto value = parse_duration(text)) return accept(about, target, *value);
-  return std::string{duration_forms} + not_this(about, text);
-}
-
-std::string set(const option& about, byte_size& target, const std::string& text) {
-  if (const auto value = parse_byte_size(text)) return accept(about, target, *value);
-  return std::string{size_forms} + not_this(about, text);
-}
-
-std::string set(const option& about, std::uint32_t& target, const std::string& text) {
-  if (const auto value = parse_number(text)) return accept_number(about, target, *value);
-  return std::string{number_forms} + not_this(about, text);
-}
-
-std::string set(const option& about, bool& target, const std::string& text) {
-  if (text == "true" || text == "false") return accept(about, target, text == "true");
-  return std::string{switch_forms} + not_this(about, text);
-}
-
-std::string set(const option& about, ratio& target, const std::string& text) {
-  if (const auto value = parse_ratio(text)) return accept(about, target, *value);
-  return std::string{ratio_forms} + not_this(about, text);
-}
-
-std::string set(const option& about, std::vector<std::string>& target, const std::string& text) {
-  std::vector<std::string> values;
-  std::istringstream items{text};
-  for (std::string item; std::getline(items, item, ',');) {
-    const auto begin = item.find_first_not_of(' ');
-    if (begin != item.npos) values.push_back(item.substr(begin, item.find_last_not_of(' ') - begin + 1));
-  }
-  return accept(about, target, std::move(values));
-}
-
-std::string_view kind_of(const toml::node& node) {
-  switch (node.type()) {
-  case toml::node_type::string:
-    return "a string";
-  case toml::node_type::integer:
-    return "a whole number";
-  case toml::node_type::floating_point:
-    return "a fraction";
-  case toml::node_type::boolean:
-    return "a boolean";
-  case toml::node_type::array:
-    return "an array";
-  case toml::node_type::table:
-    return "a table";
-  default:
-    return "a date or time";
-  }
-}
-
-/// Sets `target` from a TOML value of the right type; returns what is wrong, or nothing.
-template <class Value>
-std::string set(const option& about, Value& target, const toml::node& node) {
-  const auto wrong = [&](std::string_view forms) { return std::string{forms}.append(", not ").append(kind_of(node)); };
-  if constexpr (std::is_same_v<Value, std::uint32_t>) {
-    if (const auto* number = node.as_integer()) return accept_number(about, target, number->get());
-    return wrong(number_forms);
-  } else if constexpr (std::is_same_v<Value, bool>) {
-    if (const auto* value = node.as_boolean()) return accept(about, target, value->get());
-    return wrong(switch_forms);
-  } else if constexpr (std::is_same_v<Value, ratio>) {
-    if (const auto* number = node.as_floating_point()) return accept(about, target, ratio{number->get()});
-    if (const auto* number = node.as_integer()) return accept(about, target, ratio{static_cast<double>(number->get())});
-    return wrong(ratio_forms);
-  } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
-    const auto* array = node.as_array();
-    if (!array) return wrong("must be an array of strings");
-    std::vector<std::string> values;
-    for (const auto& element : *array) {
-      if (!element.is_string())
-        return std::string{"must be an array of strings, not one with "}.append(kind_of(element));
-      values.push_back(element.as_string()->get());
-    }
-    return accept(about, target, std::move(values));
-  } else {
-    if (const auto* text = node.as_string()) return set(about, target, text->get());
-    if constexpr (std::is_same_v<Value, byte_size>) {
-      if (const auto* number = node.as_integer(); number && number->get() >= 0)
-        return accept(about, target, byte_size{static_cast<std::uint64_t>(number->get())});
-      return node.is_integer() ? std::string{"must not be negative"} : wrong(size_forms);
-    }
-    return wrong(std::is_same_v<Value, duration> ? duration_forms : "must be a string");
-  }
-}
-
-/// Sets what may be unset.
-template <class Value, class Source>
-std::string set_optional(const option& about, std::optional<Value>& target, const Source& source) {
-  Value value{};
-  auto complaint = set(about, value, source);
-  if (complaint.empty()) target = std::move(value);
-  return complaint;
-}
-
-template <class Value>
-std::string set(const option& about, std::optional<Value>& target, const std::string& text) {
-  return set_optional(about, target, text);
-}
-
-template <class Value>
-std::string set(const option& about, std::optional<Value>& target, const toml::node& node) {
-  return set_optional(about, target, node);
 }
 
 // ---- the file ------------------------------------------------------------------------------------------------------
@@ -185,14 +48,19 @@ struct names {
   }
 };
 
+/// Whether an option's value is the path of a file.
+bool names_a_file(std::string_view key) { return key.ends_with("_file") || key == "store.path"; }
+
 /// Takes the value of each option that a table has; what it does not take is unknown.
 struct taker {
   const toml::table& table;
-  std::string_view stem; ///< of the keys that the table may hold: "agents.", or nothing at the root
+  std::string_view stem;        ///< of the keys that the table may hold: "agents.", or nothing at the root
+  std::filesystem::path folder; ///< where relative paths in it begin
   std::set<std::string> taken;
   std::vector<std::pair<std::string, const toml::node*>> complaints; ///< without the place
 
-  explicit taker(const toml::table& table, std::string_view stem = {}) : table{table}, stem{stem} {}
+  taker(const toml::table& table, std::string_view stem, std::filesystem::path folder)
+      : table{table}, stem{stem}, folder{std::move(folder)} {}
 
   void section(std::string_view, std::string_view) {}
 
@@ -203,6 +71,9 @@ struct taker {
     taken.emplace(about.key);
     if (auto complaint = set(about, value, *node); !complaint.empty())
       complaints.emplace_back(std::string{about.key} + " " + complaint, node);
+    else if constexpr (std::is_same_v<Value, std::string>)
+      if (names_a_file(about.key) && !value.empty())
+        value = (folder / std::filesystem::path{value}).lexically_normal().string();
   }
 };
 
@@ -213,16 +84,14 @@ public:
   }
 
   void read_file(const std::filesystem::path& file) {
-    file_ = file.string();
-    std::error_code failure;
-    std::ifstream stream{file, std::ios::binary};
-    if (std::filesystem::is_directory(file, failure) || !stream) {
-      result_.errors.push_back(file_ + ": cannot be read");
+    file_ = absolute_path(file);
+    const auto read = read_text(file, settings_file_bytes_max, true);
+    if (const auto* fault = std::get_if<file_fault>(&read)) {
+      result_.errors.push_back(fault->reason);
       return;
     }
-    const std::string text{std::istreambuf_iterator<char>{stream}, {}};
     try {
-      read_table(toml::parse(std::string_view{text}, std::string_view{file_}));
+      read_table(toml::parse(std::string_view{std::get<file_text>(read).text}, std::string_view{file_}));
     } catch (const toml::parse_error& error) {
       complain_at(error.source().begin, std::string{error.description()});
     }
@@ -233,10 +102,8 @@ public:
     for (const auto& [name, value] : environment_)
       if (name.starts_with(prefix) && !variables_.contains(name) && !is_from_kubernetes(name, value))
         result_.warnings.push_back(
-            name + " is not an option; "
-            + (name.starts_with("GANGWAY_AGENTS")
-                   ? "agents are set in the file alone"
-                   : "did you mean " + nearest(name, {variables_.begin(), variables_.end()}) + "?"));
+            name + " is not an option"
+            + (name.starts_with("GANGWAY_AGENTS") ? "; agents are set in the file alone" : meant_variable(name)));
   }
 
   void section(std::string_view, std::string_view) {}
@@ -258,17 +125,30 @@ public:
 
   loaded finish() {
     read_secret();
-    if (result_.values.environment == "auto") {
+    result_.is_environment_chosen = result_.values.environment != "auto";
+    if (!result_.is_environment_chosen) {
       const auto is_set = [&](const char* name) { return environment_.contains(name); };
       const bool cloud = is_set("K_SERVICE") || is_set("KUBERNETES_SERVICE_HOST");
       result_.values.environment = cloud ? "production" : "development";
     }
     for (auto& complaint : complain_about_relations(result_.values, unreadable_))
       result_.errors.push_back(std::move(complaint));
+    for (auto* lines : {&result_.errors, &result_.warnings})
+      for (auto& line : *lines)
+        line = printable(line);
     return std::move(result_);
   }
 
 private:
+  // By what follows the prefix: that all share it says nothing.
+  std::string meant_variable(std::string_view name) const {
+    std::vector<std::string> known;
+    for (const auto& variable : variables_)
+      known.push_back(variable.substr(prefix.size()));
+    const auto meant = nearest(name.substr(prefix.size()), known);
+    return meant ? did_you_mean(std::string{prefix} + *meant) : std::string{};
+  }
+
   void complain_at(const toml::source_position& place, const std::string& complaint) {
     result_.errors.push_back(file_ + ':' + std::to_string(place.line) + ':' + std::to_string(place.column) + ": "
                              + complaint);
@@ -285,7 +165,7 @@ private:
   }
 
   void read_table(const toml::table& root) {
-    taker take{root};
+    taker take{root, {}, std::filesystem::path{file_}.parent_path()};
     visit_settings(result_.values, take);
     keep_complaints(take);
     for (const auto& [key, node] : root) {
@@ -299,12 +179,14 @@ private:
         auto sections = known_.sections;
         sections.emplace_back("agents");
         const auto meant = nearest(name, sections);
-        complain_at(key.source().begin, "unknown section [" + name + "]; did you mean "
-                                            + (meant == "agents" ? "[[agents]]" : '[' + meant + ']') + '?');
+        complain_at(
+            key.source().begin,
+            "unknown section [" + name + ']'
+                + (meant ? did_you_mean(*meant == "agents" ? "[[agents]]" : '[' + *meant + ']') : std::string{}));
       } else {
         auto keys = known_.keys;
         keys.emplace_back("agents");
-        complain_at(key.source().begin, "unknown key " + name + "; did you mean " + nearest(name, keys) + '?');
+        complain_at(key.source().begin, "unknown key " + name + did_you_mean(nearest(name, keys)));
       }
     }
   }
@@ -326,7 +208,7 @@ private:
         complain_at(key.source().begin,
                     "unknown tier " + std::string{key.str()} + "; the tiers are free, pro and enterprise");
       else if (!taken.contains(name))
-        complain_at(key.source().begin, "unknown key " + name + "; did you mean " + nearest(name, known_.keys) + '?');
+        complain_at(key.source().begin, "unknown key " + name + did_you_mean(nearest(name, known_.keys)));
     }
   }
 
@@ -340,7 +222,7 @@ private:
     result_.values.agents.clear();
     for (const auto& element : *array) {
       const auto& table = *element.as_table();
-      taker take{table, "agents."};
+      taker take{table, "agents.", std::filesystem::path{file_}.parent_path()};
       visit_agent(result_.values.agents.emplace_back(), take);
       keep_complaints(take);
       for (const auto& [key, value] : table) {
@@ -348,7 +230,7 @@ private:
         names agent;
         visit_agent(result_.values.agents.back(), agent);
         if (!take.taken.contains(name))
-          complain_at(key.source().begin, "unknown key " + name + "; did you mean " + nearest(name, agent.keys) + '?');
+          complain_at(key.source().begin, "unknown key " + name + did_you_mean(nearest(name, agent.keys)));
       }
     }
   }
@@ -378,18 +260,19 @@ private:
       auth.secret_file.clear();
       return;
     }
-    auto secret = read_secret_file(auth.secret_file);
-    if (!secret) {
-      result_.errors.push_back("auth.secret_file \"" + auth.secret_file + "\" cannot be read");
+    auto read = read_secret_file(auth.secret_file);
+    if (const auto* fault = std::get_if<file_fault>(&read)) {
+      result_.errors.push_back("auth.secret_file " + fault->reason);
       return;
     }
-    const auto complaint = complain(option{.key = "auth.secret", .says = {}, .secret = true}, *secret);
-    if (secret->empty())
-      result_.errors.push_back("auth.secret_file \"" + auth.secret_file + "\" is empty");
+    auto& secret = std::get<file_text>(read).text;
+    const auto complaint = complain(option{.key = "auth.secret", .says = {}, .secret = true}, secret);
+    if (secret.empty())
+      result_.errors.push_back("auth.secret_file " + absolute_path(auth.secret_file) + ": is empty");
     else if (!complaint.empty())
-      result_.errors.push_back("auth.secret_file \"" + auth.secret_file + "\": the secret " + complaint);
+      result_.errors.push_back("auth.secret_file " + absolute_path(auth.secret_file) + ": the secret " + complaint);
     else
-      auth.secret = std::move(*secret);
+      auth.secret = std::move(secret);
   }
 
   const environment_map& environment_;
@@ -420,19 +303,12 @@ loaded load_settings(const std::optional<std::filesystem::path>& file, const env
   return result.finish();
 }
 
-std::optional<std::string> read_secret_file(const std::filesystem::path& file) {
-  std::error_code failure;
-  if (std::filesystem::is_directory(file, failure)) return std::nullopt;
-  std::ifstream stream{file, std::ios::binary};
-  if (!stream) return std::nullopt;
-  std::string result(secret_file_bytes_max + 1, '\0');
-  stream.read(result.data(), static_cast<std::streamsize>(result.size()));
-  result.resize(static_cast<std::size_t>(stream.gcount()));
-  if (stream.bad() || result.size() > secret_file_bytes_max) return std::nullopt;
-  // Editors put it there, and no issuer signs with it.
-  if (result.starts_with("\xef\xbb\xbf")) result.erase(0, 3);
-  if (result.ends_with('\n')) result.pop_back();
-  if (result.ends_with('\r')) result.pop_back();
+std::variant<file_text, file_fault> read_secret_file(const std::filesystem::path& file) {
+  auto result = read_text(file, secret_file_bytes_max, true);
+  if (auto* read = std::get_if<file_text>(&result)) {
+    if (read->text.ends_with('\n')) read->text.pop_back();
+    if (read->text.ends_with('\r')) read->text.pop_back();
+  }
   return result;
 }
 

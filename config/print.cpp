@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "protocol/printable.hpp"
+
 namespace gangway {
 
 namespace {
@@ -15,21 +17,27 @@ constexpr std::string_view preamble =
 # (heartbeat.interval: GANGWAY_HEARTBEAT_INTERVAL), lists separated by commas; an empty one counts
 # as not set. Agents are set in the file alone.
 # Durations have a unit, "1500ms", "25s", "5m" or "1h"; sizes may have one, "64KiB" or "1MiB"; ratios are 0.0 to 1.0.
+# Relative paths begin at the folder of the file that has them; those of variables, where the server is started.
 
 )";
 
-/// Quotes a TOML basic string. Control characters other than these do not pass validation, but must not break the page.
+/// Quotes a TOML basic string. What is invisible does not pass validation everywhere, but must not break the page.
 std::string quote(std::string_view text) {
-  static constexpr char digits[] = "0123456789ABCDEF";
   std::string result = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      result.append({'\\', c});
-    } else if (byte < 0x20 || byte == 0x7f) {
-      result.append("\\u00").append({digits[byte >> 4], digits[byte & 15]});
+  while (!text.empty()) {
+    const auto rest = text;
+    const auto character = take_character(text);
+    if (character == '"' || character == '\\') {
+      result.append({'\\', static_cast<char>(character)});
+    } else if (!is_invisible(character)) {
+      result += character == 0xfffd ? "\uFFFD" : rest.substr(0, rest.size() - text.size());
+    } else if (character < 0x10000) {
+      append_escape(result, character);
     } else {
-      result += c;
+      // TOML has no surrogate pairs.
+      result += "\\U";
+      for (int shift = 28; shift >= 0; shift -= 4)
+        result += "0123456789abcdef"[(character >> shift) & 0xf];
     }
   }
   return result + '"';

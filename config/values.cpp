@@ -132,15 +132,33 @@ bool is_network(const std::string& text) {
   return bits && *bits <= (is_v4 ? 32 : 128);
 }
 
-std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
-  const auto cost = [&](const std::string& candidate) {
+std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates) {
+  // Of a short word few slips may be wrong, or every other short word is near.
+  const auto allowed = [](std::string_view word) -> std::size_t {
+    return word.size() <= 4 ? 1 : word.size() <= 8 ? 2 : word.size() / 3;
+  };
+  struct distance {
+    std::size_t cost;
+    bool is_near;
+  };
+  const auto judge = [&](const std::string& candidate) -> distance {
     const auto whole = slips(name, candidate);
     const auto part = slips(last_part(name), last_part(candidate));
     // A wrong section is worth two slips, so that the same section wins at the same spelling.
-    return std::min(whole, part + 2);
+    return {std::min(whole, part + 2), whole <= allowed(name) || part <= allowed(last_part(name))};
   };
-  return *std::min_element(candidates.begin(), candidates.end(),
-                           [&](const auto& left, const auto& right) { return cost(left) < cost(right); });
+  std::optional<std::string> result;
+  std::size_t best = std::numeric_limits<std::size_t>::max();
+  for (const auto& candidate : candidates)
+    if (const auto [cost, is_near] = judge(candidate); is_near && cost < best) {
+      best = cost;
+      result = candidate;
+    }
+  return result;
+}
+
+std::string did_you_mean(const std::optional<std::string>& name) {
+  return name ? "; did you mean " + *name + '?' : std::string{};
 }
 
 } // namespace gangway

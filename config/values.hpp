@@ -54,7 +54,10 @@ bool is_network(const std::string& text);
 
 /// Returns the candidate that is the fewest slips of a finger (a character left out, put in, changed, or two swapped)
 /// away from `name`; for dotted names, the right last part in a wrong section counts as near. Ties fall to the first.
-/// @pre !candidates.empty()
-std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
+/// Nothing if none is so near that it may be meant.
+std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates);
+
+/// Returns "; did you mean NAME?", or nothing.
+std::string did_you_mean(const std::optional<std::string>& name);
 
 } // namespace gangway

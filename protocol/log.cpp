@@ -14,6 +14,8 @@
 #include <spdlog/sinks/sink.h>
 #include <unistd.h>
 
+#include "protocol/printable.hpp"
+
 namespace gangway::log {
 
 namespace {
@@ -23,29 +25,6 @@ constexpr std::array<std::string_view, 4> text_names{"debug", "info", "warning",
 constexpr std::array<std::string_view, 4> json_names{"DEBUG", "INFO", "WARNING", "ERROR"};
 
 // ---- a line as text ------------------------------------------------------------------------------------------------
-
-/// Takes the next character off `text`, or nothing if its first byte begins none (RFC 3629); then that byte is taken
-/// off.
-std::optional<char32_t> next_character(std::string_view& text) {
-  const auto first = static_cast<unsigned char>(text.front());
-  const std::size_t length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  if (length > text.size() || !is_utf8(text.substr(0, length))) {
-    text.remove_prefix(1);
-    return std::nullopt;
-  }
-  char32_t result = length == 1 ? first : first & (0xffU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i)
-    result = (result << 6) | (static_cast<unsigned char>(text[i]) & 0x3fU);
-  text.remove_prefix(length);
-  return result;
-}
-
-/// Whether a character moves the cursor, ends the line or turns its direction: in a log it could hide other lines.
-bool is_invisible(char32_t character) {
-  return character < 0x20 || (character >= 0x7f && character < 0xa0) || (character >= 0x200b && character <= 0x200f)
-         || (character >= 0x2028 && character <= 0x202e) || (character >= 0x2060 && character <= 0x206f)
-         || character == 0xfeff;
-}
 
 /// Appends `text` so that it is valid inside a JSON string.
 void append_escaped(std::string& line, std::string_view text) {
@@ -59,15 +38,13 @@ void append_escaped(std::string& line, std::string_view text) {
   }
   while (!text.empty()) {
     const auto rest = text;
-    const auto character = next_character(text);
-    if (!character)
+    const auto character = take_character(text);
+    if (character == 0xfffd)
       line += "\uFFFD";
-    else if (*character == '"' || *character == '\\')
-      line.append({'\\', static_cast<char>(*character)});
-    else if (*character == '\n')
-      line += "\\n";
-    else if (is_invisible(*character))
-      fmt::format_to(std::back_inserter(line), "\\u{:04x}", static_cast<std::uint32_t>(*character));
+    else if (character == '"' || character == '\\')
+      line.append({'\\', static_cast<char>(character)});
+    else if (is_invisible(character))
+      append_escape(line, character);
     else
       line += rest.substr(0, rest.size() - text.size());
   }

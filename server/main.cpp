@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
@@ -14,9 +16,13 @@
 #include <unistd.h>
 
 #include "config/configuration.hpp"
+#include "config/file_text.hpp"
 #include "config/values.hpp"
+#include "console/command_line.hpp"
 #include "net/auth/base64url.hpp"
 #include "protocol/log.hpp"
+#include "protocol/printable.hpp"
+#include "protocol/standard_output.hpp"
 #include "server/open_doors.hpp"
 #include "server/serve.hpp"
 
@@ -49,8 +55,38 @@ bool has_key_source(const settings& values) {
   return !auth.secret.empty() || !auth.public_key_file.empty() || !auth.jwks_url.empty();
 }
 
+// Says what is wrong; returns the status for it.
+int complain(const std::string& reason) {
+  std::cerr << "gangwayd: " << printable(reason) << '\n';
+  return usage_error;
+}
+
+// Prints what was asked for; returns the status.
+int show(const std::string& page) {
+  const auto trouble = gangway::print(page);
+  if (trouble.empty()) return 0;
+  complain(trouble);
+  return 1;
+}
+
+// Returns what the start would say of the files that the settings name.
+std::vector<std::string> faults_of_files(const settings& values, bool development) {
+  std::vector<std::string> result;
+  // With the keys that --dev makes up, the certificate alone is read.
+  auto read = values;
+  if (!has_key_source(read)) read.auth.secret.assign(secret_bytes_min, ' ');
+  const auto opened = doors_of(read, development, 1);
+  if (const auto* reason = std::get_if<std::string>(&opened)) result.push_back(*reason);
+  if (const auto place = complain_about_place(values.store.path); !place.empty())
+    result.push_back("store.path " + absolute_path(values.store.path) + ": " + place);
+  return result;
+}
+
 // Returns what forbids development mode with these settings, or nothing.
-std::optional<std::string> objection_to_development(const settings& values) {
+std::optional<std::string> objection_to_development(const settings& values, bool is_environment_chosen) {
+  if (is_environment_chosen && values.environment != "development")
+    return "--dev is for development, and environment (GANGWAY_ENVIRONMENT) is \"" + values.environment
+           + "\": anybody could sign in as anybody there";
   for (const auto& address : {values.listen, values.admin.listen}) {
     const auto where = parse_endpoint(address);
     if (!where || !is_loopback(*where))
@@ -62,7 +98,8 @@ std::optional<std::string> objection_to_development(const settings& values) {
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Gangway: a WebSocket session server for AI-chat back ends"};
+  guard_standard_streams();
+  CLI::App app{"Gangway: a WebSocket session server for AI-chat back ends", "gangwayd"};
   std::string file;
   bool development = false;
   bool check = false;
@@ -75,42 +112,38 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : usage_error;
+    // Help and version are errors to CLI11, with a status of 0.
+    if (error.get_exit_code() != 0) return complain(complain_about_words(app, error));
+    std::ostringstream page;
+    app.exit(error, page, page);
+    return show(page.str());
   }
 
-  auto [values, errors, warnings] =
+  auto [values, errors, warnings, is_environment_chosen] =
       load_settings(file.empty() ? std::nullopt : std::optional<std::filesystem::path>{file}, process_environment());
   for (const auto& warning : warnings)
-    std::cerr << "gangwayd: warning: " << warning << '\n';
+    std::cerr << "gangwayd: warning: " << printable(warning) << '\n';
   for (const auto& error : errors)
-    std::cerr << "gangwayd: " << error << '\n';
+    complain(error);
   if (!errors.empty()) return usage_error;
-  if (print) {
-    std::cout << print_settings(values, true);
-    return 0;
-  }
+  if (print) return show(print_settings(values, true));
   if (development) {
+    if (const auto objection = objection_to_development(values, is_environment_chosen)) return complain(*objection);
     values.environment = "development";
-    if (const auto objection = objection_to_development(values)) {
-      std::cerr << "gangwayd: " << *objection << '\n';
-      return usage_error;
-    }
   } else if (!has_key_source(values)) {
-    std::cerr << "gangwayd: no authentication is configured: set auth.secret or auth.secret_file (at least 32 bytes; "
-                 "GANGWAY_AUTH_SECRET), auth.public_key_file or auth.jwks_url, or try it out with --dev\n";
-    return usage_error;
+    return complain("no authentication is configured: set auth.secret or auth.secret_file (at least 32 bytes; "
+                    "GANGWAY_AUTH_SECRET), auth.public_key_file or auth.jwks_url, or try it out with --dev");
   }
   if (check) {
-    if (has_key_source(values)) {
-      const auto opened = doors_of(values, development, 1);
-      if (const auto* reason = std::get_if<std::string>(&opened)) {
-        std::cerr << "gangwayd: " << *reason << '\n';
-        return usage_error;
-      }
+    if (const auto faults = faults_of_files(values, development); !faults.empty()) {
+      for (const auto& fault : faults)
+        complain(fault);
+      return usage_error;
     }
-    std::cout << "the settings are good\n";
-    return 0;
+    return show("the settings are good\n");
   }
+  // What is said of it later names the place, wherever the reader is.
+  values.store.path = absolute_path(values.store.path);
   const auto secret_file = development_secret_file(values);
   const bool generated = development && !has_key_source(values);
   if (generated) values.auth.secret = make_secret();

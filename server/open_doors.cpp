@@ -6,14 +6,16 @@
 #include <boost/asio/io_context.hpp>
 
 #include "config/configuration.hpp"
+#include "config/file_text.hpp"
 #include "net/http/client.hpp"
 #include "net/http/url.hpp"
 #include "server/demo_files.hpp"
-#include "server/key_file.hpp"
 
 namespace gangway {
 
 namespace {
+
+constexpr std::size_t key_file_bytes_max = 256 * 1024;
 
 token_rules token_rules_of(const settings& values) {
   const auto& auth = values.auth;
@@ -61,30 +63,28 @@ std::variant<std::shared_ptr<const key_set>, std::string> load_keys(const settin
   const auto& auth = values.auth;
   if (!auth.jwks_url.empty()) return std::shared_ptr<const key_set>{};
   if (!auth.public_key_file.empty()) {
-    const auto complain = [&](const std::string& reason) {
-      return "auth.public_key_file \"" + auth.public_key_file + "\": " + reason;
-    };
-    const auto file = read_key_file(auth.public_key_file);
-    if (const auto* reason = std::get_if<std::string>(&file)) return complain(*reason);
+    const auto file = read_text(auth.public_key_file, key_file_bytes_max);
+    if (const auto* fault = std::get_if<file_fault>(&file)) return "auth.public_key_file " + fault->reason;
     auto keys = key_set::of_pem(std::get<file_text>(file).text);
-    if (const auto* reason = std::get_if<std::string>(&keys)) return complain(*reason);
+    if (const auto* reason = std::get_if<std::string>(&keys))
+      return "auth.public_key_file " + absolute_path(auth.public_key_file) + ": " + *reason;
     return std::make_shared<const key_set>(std::get<key_set>(std::move(keys)));
   }
   if (auth.secret_file.empty()) return std::make_shared<const key_set>(key_set::of_secret(auth.secret));
-  auto secret = read_secret_file(auth.secret_file);
-  if (!secret) return "auth.secret_file \"" + auth.secret_file + "\" cannot be read";
-  if (secret->size() < secret_bytes_min)
-    return "auth.secret_file \"" + auth.secret_file + "\": the secret must have at least 32 bytes";
-  return std::make_shared<const key_set>(key_set::of_secret(std::move(*secret)));
+  auto read = read_secret_file(auth.secret_file);
+  if (const auto* fault = std::get_if<file_fault>(&read)) return "auth.secret_file " + fault->reason;
+  auto& secret = std::get<file_text>(read).text;
+  if (secret.size() < secret_bytes_min)
+    return "auth.secret_file " + absolute_path(auth.secret_file) + ": the secret must have at least 32 bytes";
+  return std::make_shared<const key_set>(key_set::of_secret(std::move(secret)));
 }
 
 std::variant<tls_context, std::string> load_certificate(const settings& values) {
   if (values.tls.certificate_file.empty()) return tls_context{};
   for (const auto& [option, file] : {std::pair{"tls.certificate_file", values.tls.certificate_file},
                                      std::pair{"tls.key_file", values.tls.key_file}}) {
-    const auto read = read_key_file(file);
-    if (const auto* reason = std::get_if<std::string>(&read))
-      return std::string{option} + " \"" + file + "\": " + *reason;
+    const auto read = read_text(file, key_file_bytes_max);
+    if (const auto* fault = std::get_if<file_fault>(&read)) return std::string{option} + ' ' + fault->reason;
   }
   return load_tls_context(values.tls.certificate_file, values.tls.key_file);
 }
@@ -102,9 +102,8 @@ std::variant<doors, std::string> doors_of(const settings& values, bool developme
   if (!auth.jwks_url.empty()) {
     if (!parse_http_url(auth.jwks_url)) return "auth.jwks_url \"" + auth.jwks_url + "\" cannot be read as a URL";
     if (!auth.jwks_ca_file.empty()) {
-      const auto read = read_key_file(auth.jwks_ca_file);
-      if (const auto* reason = std::get_if<std::string>(&read))
-        return "auth.jwks_ca_file \"" + auth.jwks_ca_file + "\": " + *reason;
+      const auto read = read_text(auth.jwks_ca_file, key_file_bytes_max);
+      if (const auto* fault = std::get_if<file_fault>(&read)) return "auth.jwks_ca_file " + fault->reason;
     }
     try {
       boost::asio::io_context nowhere;

@@ -63,7 +63,7 @@ may_include 'protocol' 'protocol/*'
 may_include 'protocol|actors/policy' 'actors/policy/*'
 may_include 'protocol|actors' 'actors/*' ':!actors/policy/*'
 may_include 'protocol|net' 'net/*'
-may_include 'config' 'config/*'
+may_include 'protocol|config' 'config/*'
 
 # One Beast stream takes a minute to compile, so its headers are opened in exactly these files.
 refuse "Beast's websocket headers are included only by net/websocket_*.cpp, bench/*.cpp and tests/*client*.cpp" \

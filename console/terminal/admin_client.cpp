@@ -8,6 +8,7 @@
 #include <boost/url.hpp>
 
 #include "net/http/client.hpp"
+#include "protocol/printable.hpp"
 
 namespace gangway {
 
@@ -19,9 +20,9 @@ constexpr std::uint64_t answer_bytes_max = 256 * 1024 * 1024;
 
 std::string complain(const admin_server& server) {
   const auto url = boost::urls::parse_uri(server.url);
-  if (!url || url->host().empty()) return '"' + server.url + "\" is not a URL such as http://127.0.0.1:8081";
+  if (!url || url->host().empty()) return '"' + printable(server.url) + "\" is not a URL such as http://127.0.0.1:8081";
   if (url->scheme() != "http" && url->scheme() != "https")
-    return '"' + server.url + "\" begins neither with http:// nor with https://";
+    return '"' + printable(server.url) + "\" begins neither with http:// nor with https://";
   const bool printable =
       std::all_of(server.token.begin(), server.token.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
   if (!printable) return "the token contains characters that no token has";
@@ -38,9 +39,11 @@ std::variant<admin_answer, no_answer> ask(const admin_server& server, const admi
   while (prefix.ends_with('/'))
     prefix.pop_back();
   url.set_encoded_path(prefix + what.path);
-  url.remove_query();
+  std::string query;
   for (const auto& [name, value] : what.parameters)
-    url.params().append({name, value});
+    query += (query.empty() ? "" : "&") + encode_segment(name) + '=' + encode_segment(value);
+  url.remove_query();
+  if (!query.empty()) url.set_encoded_query(query);
 
   http_call call;
   call.url = std::string{url.buffer()};

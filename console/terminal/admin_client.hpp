@@ -42,7 +42,8 @@ struct admin_request {
   std::optional<std::string> body = {}; ///< JSON
 };
 
-/// Returns any text as one segment of a path: a user's id may hold slashes.
+/// Returns any text as one segment of a path, or as a name or value of a query: a user's id may hold slashes, plus
+/// signs and ampersands.
 std::string encode_segment(std::string_view text);
 
 /// Returns what the server answers. Blocks, for `server.patience` at most. @pre complain(server).empty()

@@ -1,11 +1,13 @@
 /// gangwayctl: an operator's view of a server, and tokens for trying it.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -14,11 +16,15 @@
 #include <nlohmann/json.hpp>
 
 #include "config/configuration.hpp"
+#include "config/file_text.hpp"
 #include "config/values.hpp"
+#include "console/command_line.hpp"
 #include "console/terminal/admin_client.hpp"
 #include "console/terminal/render.hpp"
 #include "console/terminal/render_decision.hpp"
 #include "net/auth/jwt.hpp"
+#include "protocol/printable.hpp"
+#include "protocol/standard_output.hpp"
 
 namespace {
 
@@ -29,7 +35,7 @@ using nlohmann::json;
 enum exit_status : int { good = 0, bad = 1, usage = 2, not_reachable = 3 };
 
 int fail(exit_status status, const std::string& reason) {
-  std::cerr << "gangwayctl: " << reason << '\n';
+  std::cerr << "gangwayctl: " << printable(reason) << '\n';
   return status;
 }
 
@@ -49,9 +55,10 @@ struct token_request {
 /// Returns the secret that tokens are signed with, or what to do about its absence.
 std::variant<std::string, token_fault> find_secret(const token_request& request, const settings& values) {
   const auto from_file = [](const std::filesystem::path& file) -> std::variant<std::string, token_fault> {
-    auto secret = read_secret_file(file);
-    if (!secret) return token_fault{.reason = "the secret's file " + file.string() + " cannot be read"};
-    return std::move(*secret);
+    auto read = read_secret_file(file);
+    if (const auto* fault = std::get_if<file_fault>(&read))
+      return token_fault{.reason = "the secret's file " + fault->reason};
+    return std::move(std::get<file_text>(read).text);
   };
   if (request.secret_from.starts_with("env:")) {
     const auto name = request.secret_from.substr(4);
@@ -72,13 +79,16 @@ std::variant<std::string, token_fault> find_secret(const token_request& request,
                          "or --dev for a server that runs with --dev"};
 }
 
-int print_token(const token_request& request) {
+const std::vector<std::string> tiers{"free", "pro", "enterprise"};
+
+int print_token(const token_request& request, bool as_json) {
   if (!is_user_id(request.user))
     return fail(usage, "--user must be 1 to 255 bytes of UTF-8 without control characters");
   for (const auto& name : request.roles)
     if (!is_user_id(name)) return fail(usage, "--role must be a name without control characters");
-  if (!request.tier.empty() && !is_user_id(request.tier))
-    return fail(usage, "--tier must be a name without control characters");
+  if (!request.tier.empty() && std::find(tiers.begin(), tiers.end(), request.tier) == tiers.end())
+    return fail(usage, "--tier must be one of free, pro, enterprise, not \"" + request.tier + '"'
+                           + did_you_mean(nearest(request.tier, tiers)));
   const auto lifetime = parse_duration(request.expires);
   if (!lifetime || *lifetime < std::chrono::seconds{1} || *lifetime > std::chrono::hours{10 * 365 * 24})
     return fail(usage, "--expires must be a duration from \"1s\" to ten years, such as \"1h\"");
@@ -87,7 +97,7 @@ int print_token(const token_request& request) {
       request.config.empty() ? std::nullopt : std::optional<std::filesystem::path>{request.config};
   const auto configuration = load_settings(file, process_environment());
   for (const auto& warning : configuration.warnings)
-    std::cerr << "gangwayctl: " << warning << '\n';
+    std::cerr << "gangwayctl: warning: " << printable(warning) << '\n';
   if (!configuration.errors.empty()) {
     for (const auto& error : configuration.errors)
       fail(usage, error);
@@ -107,7 +117,8 @@ int print_token(const token_request& request) {
   if (!auth.audience.empty()) rules.audience = auth.audience;
   const auto now = utc_now();
   const token_claims claims{{request.user}, request.tier, request.roles, now + *lifetime};
-  std::cout << make_token(claims, key, rules, now) << '\n';
+  const auto token = make_token(claims, key, rules, now);
+  std::cout << (as_json ? json{{"token", token}}.dump() : token) << '\n';
   return good;
 }
 
@@ -143,7 +154,7 @@ int show_status(const json& status, bool quiet) {
 }
 
 int show_tree(const json& tree, const std::string& user, bool quiet) {
-  if (!user.empty() && !has_user(tree, user)) return fail(bad, "the server has no user " + json(user).dump());
+  if (!user.empty() && !has_user(tree, user)) return fail(bad, "the server has no user \"" + user + '"');
   if (!quiet) std::cout << render_tree(tree);
   return good;
 }
@@ -171,7 +182,7 @@ std::optional<json> find_decision(const admin_server& server, const std::string&
 int explain(const admin_server& server, bool as_json, const std::string& text) {
   // Spelled as the server spells it.
   const auto id = parse_uuid(text);
-  if (!id) return fail(usage, json(text).dump() + " is not the id of a connection, a manager or a decision");
+  if (!id) return fail(usage, '"' + text + "\" is not the id of a connection, a manager or a decision");
   const auto subject = to_string(*id);
   return inquire(server, as_json, {"/api/v1/decisions", {{"subject", subject}}}, [&](const json& result, bool quiet) {
     const auto decisions = decisions_in(result);
@@ -228,7 +239,8 @@ int list_decisions(const admin_server& server, bool as_json, const std::string& 
 
 int run(int argument_count, char** arguments) {
   CLI::App app{"gangwayctl asks a Gangway server how it is, and makes tokens for trying it.\n"
-               "Exit status: 0 good, 1 what was asked about is bad, 2 wrong usage, 3 not reachable."};
+               "Exit status: 0 good, 1 what was asked about is bad, 2 wrong usage, 3 not reachable.",
+               "gangwayctl"};
   app.set_version_flag("--version", "gangwayctl " GANGWAY_VERSION);
   app.require_subcommand(1);
 
@@ -247,6 +259,8 @@ int run(int argument_count, char** arguments) {
                         "for https: whose certificates are trusted (PEM), or GANGWAYCTL_CA_FILE");
     command->add_flag("--json", as_json, "the server's answer as it came");
   };
+  // Before the command as well as after it.
+  add_server_options(&app);
 
   token_request request;
   auto* token = app.add_subcommand("token", "print a signed token, and nothing else, on standard output");
@@ -257,7 +271,7 @@ int run(int argument_count, char** arguments) {
   token->add_option("--secret-from", request.secret_from, "where the secret is: env:NAME, or a file");
   token->add_option("--config", request.config, "the server's configuration: its secret, issuer and audience");
   token->add_flag("--dev", request.dev, "use what `gangwayd --dev` made up: <store.path>.dev-secret");
-
+  token->add_flag("--json", as_json, "as JSON: {\"token\":…}");
   token->add_flag("--simulation", request.simulation, "sign with auth.simulation_secret: for end-to-end tests");
 
   auto* status = app.add_subcommand("status", "say how the server is; 1 unless it is ready");
@@ -293,13 +307,16 @@ int run(int argument_count, char** arguments) {
       ->capture_default_str();
   add_server_options(decisions);
 
+  for (auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    command->set_version_flag("--version", "gangwayctl " GANGWAY_VERSION);
+
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {
     // CLI11 has its own numbers for each mistake; help and version are none.
-    return app.exit(error) == 0 ? good : usage;
+    return error.get_exit_code() == 0 ? app.exit(error) : fail(usage, complain_about_words(app, error));
   }
-  if (*token) return print_token(request);
+  if (*token) return print_token(request, as_json);
   if (*status) return inquire(server, as_json, {"/api/v1/status"}, show_status);
   if (*explanation) return explain(server, as_json, subject);
   if (*cleanup) return clean_up(server, as_json, room);
@@ -312,10 +329,15 @@ int run(int argument_count, char** arguments) {
 } // namespace
 
 int main(int argument_count, char** arguments) {
+  guard_standard_streams();
   try {
+    // Collected first, so that what is in the way of printing has a reason.
+    std::ostringstream page;
+    auto* terminal = std::cout.rdbuf(page.rdbuf());
     const int status = run(argument_count, arguments);
-    std::cout.flush();
-    return std::cout ? status : fail(bad, "standard output cannot be written");
+    std::cout.rdbuf(terminal);
+    const auto trouble = print(page.str());
+    return trouble.empty() ? status : fail(bad, trouble);
   } catch (const std::exception& error) {
     return fail(bad, error.what());
   }

@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "protocol/printable.hpp"
+
 namespace gangway {
 
 namespace {
@@ -32,14 +34,8 @@ const json& member(const json& object, const char* name) {
 
 std::string plain(const json& value) {
   if (value.is_null()) return {};
-  auto text = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x20 || byte == 0x7f) text[i] = '?';
-    // U+0080 to U+009F, the second set of control characters: C2 80 to C2 9F.
-    if (byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) text.replace(i, 2, "?");
-  }
-  return text;
+  return printable(value.is_string() ? value.get<std::string>()
+                                     : value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 std::string text_of(const json& object, const char* name) { return plain(member(object, name)); }

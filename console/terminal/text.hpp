@@ -15,7 +15,7 @@ namespace gangway {
 /// Returns the member of that name; null if there is none.
 const nlohmann::json& member(const nlohmann::json& object, const char* name);
 
-/// Returns a value as text that cannot move a terminal's cursor; nothing for null.
+/// Returns a value as `printable` text; nothing for null.
 std::string plain(const nlohmann::json& value);
 
 /// Returns the member of that name as `plain` text.

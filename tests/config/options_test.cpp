@@ -54,12 +54,13 @@ CAF_TEST(the_page_names_all_that_a_tier_may_set) {
 }
 
 CAF_TEST(a_tier_has_what_it_sets_and_leaves_the_rest_to_everybody) {
-  const auto [values, errors, warnings] = load("[tiers.free]\nmanagers_per_user = 1\nmax_level = \"aggressive\"\n"
-                                               "[tiers.enterprise]\ngrace_duration = \"2m\"\ngrace_extra = 0\n"
-                                               "connections_per_user = 100000\n",
-                                               {{"GANGWAY_TIERS_FREE_MANAGERS_PER_USER", "2"},
-                                                {"GANGWAY_TIERS_PRO_MANAGERS_PER_USER", "40"},
-                                                {"GANGWAY_TIERS_PRO_GRACE_DURATION", ""}});
+  const auto [values, errors, warnings, is_environment_chosen] =
+      load("[tiers.free]\nmanagers_per_user = 1\nmax_level = \"aggressive\"\n"
+           "[tiers.enterprise]\ngrace_duration = \"2m\"\ngrace_extra = 0\n"
+           "connections_per_user = 100000\n",
+           {{"GANGWAY_TIERS_FREE_MANAGERS_PER_USER", "2"},
+            {"GANGWAY_TIERS_PRO_MANAGERS_PER_USER", "40"},
+            {"GANGWAY_TIERS_PRO_GRACE_DURATION", ""}});
   check_lines(errors, {});
   check_lines(warnings, {});
   auto free = tier_overrides{};

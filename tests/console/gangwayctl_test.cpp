@@ -216,11 +216,12 @@ CAF_TEST(a_token_that_cannot_be_made_is_2_with_a_reason_and_nothing_on_standard_
     CAF_CHECK_EQUAL(result.err.find("short-secret"), std::string::npos);
   };
   refuse({"token", "--user", "ada"}, {}, "there is no secret to sign with");
-  refuse({"token", "--user", "ada", "--dev"}, {}, "gangway.db.dev-secret cannot be read");
+  refuse({"token", "--user", "ada", "--dev"}, {}, "gangway.db.dev-secret: cannot be read: No such file or directory");
   refuse({"token", "--user", "ada", "--secret-from", "env:NONE"}, {}, "NONE is not set");
   refuse({"token", "--user", "ada", "--secret-from", "env:S"}, {"S=short-secret"}, "at least 32 bytes");
   refuse({"token", "--user", "ada"}, {"GANGWAY_AUTH_SECRET=short-secret"}, "at least 32 bytes");
-  refuse({"token", "--user", "ada", "--config", "none.toml"}, good, "none.toml: cannot be read");
+  refuse({"token", "--user", "ada", "--config", "none.toml"}, good,
+         "none.toml: cannot be read: No such file or directory");
   refuse({"token", "--user", "ada", "--expires", "3600"}, good, "--expires");
   refuse({"token", "--user", "ada", "--expires", "999ms"}, good, "--expires");
   refuse({"token", "--user", ""}, good, "--user");

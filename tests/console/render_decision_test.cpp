@@ -244,5 +244,5 @@ CAF_TEST(a_decision_of_another_shape_shows_what_it_has) {
                   "\n  Nobody was evicted.\n  It was to free whatever it may and freed none.\n");
   CAF_CHECK_EQUAL(render_explanation(json{}, "c1"), "");
   CAF_CHECK_EQUAL(render_decisions(json{}), "");
-  CAF_CHECK(says(render_decision(json::parse(R"({"user_id":"a\u001b[2Jb"})")), "user a?[2Jb"));
+  CAF_CHECK(says(render_decision(json::parse(R"({"user_id":"a\u001b[2Jb"})")), "user a\\u001b[2Jb"));
 }

@@ -39,3 +39,13 @@ CAF_TEST(one_is_singular) {
   CAF_CHECK_EQUAL(counted(1, "slot"), "1 slot");
   CAF_CHECK_EQUAL(counted(2, "slot"), "2 slots");
 }
+
+CAF_TEST(what_acts_on_a_terminal_is_shown_escaped) {
+  CAF_CHECK_EQUAL(plain("a\nb\x1b[31m\x7f"), "a\\nb\\u001b[31m\\u007f");
+  CAF_CHECK_EQUAL(plain("\u0085\u009b2J"), "\\u0085\\u009b2J");
+  CAF_CHECK_EQUAL(plain("\u202Egnp.exe \u2066x\u200Bx\uFEFF\u00AD\u061C"),
+                  "\\u202egnp.exe \\u2066x\\u200bx\\ufeff\\u00ad\\u061c");
+  CAF_CHECK_EQUAL(plain("\U000E0041"), "\\udb40\\udc41");
+  CAF_CHECK_EQUAL(plain("Grüße, 世界 😀 \\ \""), "Grüße, 世界 😀 \\ \"");
+  CAF_CHECK_EQUAL(plain("\xff\xc0\xaf\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD");
+}
