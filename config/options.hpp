@@ -75,8 +75,8 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .says = "Addresses or networks, such as \"10.0.0.0/8\", of proxies whose X-Forwarded-For and -Host are true."},
         values.trusted_proxies);
 
-  visit.section("admin", "The second door: status and the tree of actors.");
-  visit({.key = "admin.listen", .says = "Where operators connect; keep it where clients cannot reach it."},
+  visit.section("admin", "The listener for operators: status, metrics and the admin API.");
+  visit({.key = "admin.listen", .says = "Address and port for operators. Clients must not be able to reach it."},
         values.admin.listen);
   visit({.key = "admin.role", .says = "The role that a token must carry for every request there."}, values.admin.role);
 
@@ -97,7 +97,7 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit({.key = "auth.jwks_url", .says = "Where the issuer publishes its keys (JWKS): https, or http on this machine."},
         values.auth.jwks_url);
   visit({.key = "auth.jwks_ca_file",
-         .says = "Whose certificates that server may have, in PEM; the system's authorities if empty."},
+         .says = "The authorities that are trusted for auth.jwks_url, in PEM; empty: those of the system."},
         values.auth.jwks_ca_file);
   visit({.key = "auth.jwks_refresh",
          .says = "How often the keys are fetched if their server does not say how long they are good.",
@@ -109,8 +109,8 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 100,
          .most = hour},
         values.auth.jwks_retry);
-  visit({.key = "auth.issuer", .says = "What `iss` must be, if set."}, values.auth.issuer);
-  visit({.key = "auth.audience", .says = "What `aud` must contain, if set."}, values.auth.audience);
+  visit({.key = "auth.issuer", .says = "If set, a token's `iss` must be this."}, values.auth.issuer);
+  visit({.key = "auth.audience", .says = "If set, a token's `aud` must contain this."}, values.auth.audience);
   visit({.key = "auth.user_claim", .says = "The claim that names the user; \"a.b\" is b inside of a."},
         values.auth.user_claim);
   visit({.key = "auth.tier_claim", .says = "The claim that names the user's tier."}, values.auth.tier_claim);
@@ -141,7 +141,7 @@ void visit_settings(Settings& values, Visitor&& visit) {
         values.auth.simulation_secret);
 
   visit.section("tls", "TLS on both listeners, if both files are set. SIGHUP reads them again; no connection is lost.");
-  visit({.key = "tls.certificate_file", .says = "The certificate and those of the authorities between, in PEM."},
+  visit({.key = "tls.certificate_file", .says = "The certificate, then the intermediate certificates, in PEM."},
         values.tls.certificate_file);
   visit({.key = "tls.key_file", .says = "Its private key in PEM, without a passphrase."}, values.tls.key_file);
 
@@ -149,25 +149,25 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit({.key = "store.path", .says = "The database's file; its folder must exist. Use a local disk."},
         values.store.path);
 
-  visit.section("history", "What of the log is kept. Whoever asks for what is gone gets a snapshot.");
-  visit(
-      {.key = "history.run_ttl",
-       .says = "How long a run's events stay whole after its end; then the deltas of its messages go, not their text.",
-       .least = 0,
-       .most = 365 * day},
-      values.history.run_ttl);
+  visit.section("history", "How much is kept. A client that asks for events that are gone gets a snapshot.");
+  visit({.key = "history.run_ttl",
+         .says =
+             "How long all events of a run are kept after its end. Then message deltas are merged into whole messages.",
+         .least = 0,
+         .most = 365 * day},
+        values.history.run_ttl);
   visit({.key = "history.age_max",
          .says = "How long a run is kept after its end, with its messages; 0s: for ever.",
          .least = 0,
          .most = 10 * 365 * day},
         values.history.age_max);
   visit({.key = "history.thread_bytes_max",
-         .says = "What a thread's events may take; beyond it its oldest runs go. 0: any.",
+         .says = "The most bytes of events in a thread; beyond it, its oldest runs are deleted. 0: no limit.",
          .least = 0,
          .most = 16 * tebibyte},
         values.history.thread_bytes_max);
 
-  visit.section("limits", "What one user may have, and all of them together.");
+  visit.section("limits", "Limits for each user and for the whole server.");
   visit({.key = "limits.managers_per_user",
          .says = "Threads that one user may have open at a time.",
          .least = 1,
@@ -183,12 +183,11 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 0,
          .most = server_max},
         values.limits.connections);
-  visit(
-      {.key = "limits.accept_rate",
-       .says = "New WebSocket connections a second that the whole server takes, and TLS handshakes; 0: all that come.",
-       .least = 0,
-       .most = server_max},
-      values.limits.accept_rate);
+  visit({.key = "limits.accept_rate",
+         .says = "New WebSocket connections a second for the whole server, and TLS handshakes; 0: no limit.",
+         .least = 0,
+         .most = server_max},
+        values.limits.accept_rate);
   visit({.key = "limits.unauthenticated",
          .says = "Connections that have not shown a valid token, in all; the next one is answered 503.",
          .least = 1,
@@ -200,55 +199,60 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .most = server_max},
         values.limits.unauthenticated_per_address);
 
-  visit.section("cleanup", "How room is made for a user who comes to the limit.");
+  visit.section("cleanup", "How threads are closed to make room when a user reaches the limit.");
   visit({.key = "cleanup.start_ratio",
-         .says = "Of the limit: from there on, what is inactive or proven dead goes before anybody needs its place.",
+         .says = "The share of the limit at which a background cleanup starts: what is inactive or dead is closed.",
          .least = 0,
          .most = whole},
         values.cleanup.start_ratio);
   visit({.key = "cleanup.stop_ratio",
-         .says = "Of the limit: until there; less than the start.",
+         .says = "The share of the limit at which it stops; less than start_ratio.",
          .least = 0,
          .most = whole},
         values.cleanup.stop_ratio);
   visit({.key = "cleanup.idle_after",
-         .says = "A thread without a run in which nothing useful happened for this long is idle.",
+         .says = "A thread is idle when it has no run and has not been used for this long.",
          .least = soon,
          .most = day},
         values.cleanup.idle_after);
   visit({.key = "cleanup.probe_timeout",
-         .says = "How long whoever is asked whether it still works may take to answer; shorter than the deadline.",
+         .says = "How long a thread or connection may take to answer a probe; shorter than cleanup.deadline.",
          .least = soon,
          .most = 30 * second},
         values.cleanup.probe_timeout);
   visit({.key = "cleanup.deadline",
-         .says = "How long a whole cleanup may take, while somebody waits for it.",
+         .says = "How long a whole cleanup may take while a client waits for it.",
          .least = soon,
          .most = 30 * second},
         values.cleanup.deadline);
-  visit({.key = "cleanup.max_level", .says = "How far it may go.", .one_of = cleanup_levels}, values.cleanup.max_level);
+  visit({.key = "cleanup.max_level", .says = "The highest level that a cleanup may use.", .one_of = cleanup_levels},
+        values.cleanup.max_level);
   visit(
       {.key = "cleanup.resume_window",
-       .says =
-           "How long an evicted thread waits that comes back again and again, unless nobody else loses a thread by it.",
+       .says = "How long a thread that was evicted and reopened again and again waits before it may evict another one.",
        .least = soon,
        .most = day},
       values.cleanup.resume_window);
 
-  visit.section("grace", "More than the limit for a while, when nobody can go.");
-  visit({.key = "grace.extra", .says = "How many threads more; 0: no grace.", .least = 0, .most = per_user_max},
+  visit.section("grace", "A grace period: more threads than the limit for a while, when none can be closed.");
+  visit({.key = "grace.extra", .says = "How many more threads; 0: no grace period.", .least = 0, .most = per_user_max},
         values.grace.extra);
-  visit({.key = "grace.duration", .says = "For how long.", .least = soon, .most = hour}, values.grace.duration);
-  visit({.key = "grace.cooldown", .says = "How long until the next grace.", .least = 0, .most = day},
+  visit({.key = "grace.duration", .says = "How long the grace period lasts.", .least = soon, .most = hour},
+        values.grace.duration);
+  visit({.key = "grace.cooldown",
+         .says = "How long it takes until the next grace period may begin.",
+         .least = 0,
+         .most = day},
         values.grace.cooldown);
 
-  visit.section("queue", "Who waits for a place when there is no grace.");
+  visit.section("queue", "Requests that wait when the limit is reached and there is no grace period.");
   visit({.key = "queue.max",
          .says = "How many requests of one user may wait; 0: no queue.",
          .least = 0,
          .most = per_user_max},
         values.queue.max);
-  visit({.key = "queue.timeout", .says = "How long each may wait.", .least = soon, .most = hour}, values.queue.timeout);
+  visit({.key = "queue.timeout", .says = "How long each of them may wait.", .least = soon, .most = hour},
+        values.queue.timeout);
 
   visit.section("tiers",
                 "What is different for the users of a tier, which their token names: in [tiers.free], [tiers.pro] and\n"
@@ -264,34 +268,35 @@ void visit_settings(Settings& values, Visitor&& visit) {
               "tiers.enterprise.max_level", "tiers.enterprise.grace_extra", "tiers.enterprise.grace_duration"},
              values.tiers.enterprise, visit);
 
-  visit.section("node", "What the server does when it is short of something itself: lower tiers are cleaned up first.");
+  visit.section("node",
+                "What the server does when memory, time or connections run short. Lower tiers are cleaned up first.");
   visit({.key = "node.memory_max",
          .says = "The memory it may use; 0: the limit of its cgroup, or all that the machine has.",
          .least = 0,
          .most = 16 * tebibyte},
         values.node.memory_max);
   visit({.key = "node.memory_high",
-         .says = "Of that memory: from there on, clean up, and allow no grace.",
+         .says = "The share of node.memory_max at which the server cleans up and allows no grace period.",
          .least = 0,
          .most = whole},
         values.node.memory_high);
   visit({.key = "node.memory_critical",
-         .says = "Of that memory: from there on, let only enterprise users in; more than memory_high.",
+         .says = "The share of node.memory_max from which only enterprise users may connect; more than memory_high.",
          .least = 0,
          .most = whole},
         values.node.memory_critical);
   visit({.key = "node.loop_lag_high",
-         .says = "As memory_high, for event loops that are late for some seconds; five times it is critical.",
+         .says = "A lag of the event loops that counts as memory_high does; five times as much is critical.",
          .least = soon,
          .most = minute},
         values.node.loop_lag_high);
   visit({.key = "node.enterprise_reserve",
-         .says = "Of the server's connections: kept for enterprise users.",
+         .says = "The share of the server's connections that is reserved for enterprise users.",
          .least = 0,
          .most = half},
         values.node.enterprise_reserve);
 
-  visit.section("manager", "The live half of a thread.");
+  visit.section("manager", "A manager is the live part of an open thread.");
   visit({.key = "manager.linger",
          .says = "How long a thread stays open without a connection and without a run.",
          .least = 0,
@@ -310,11 +315,14 @@ void visit_settings(Settings& values, Visitor&& visit) {
 
   visit.section("run", "The answer of an agent.");
   visit({.key = "run.stall_after",
-         .says = "A run that brought nothing for this long protects its thread no more when room is made.",
+         .says = "A run without output for this long no longer protects its thread from a cleanup.",
          .least = soon,
          .most = day},
         values.run.stall_after);
-  visit({.key = "run.total_max", .says = "Nor does one that goes on for this long.", .least = soon, .most = day},
+  visit({.key = "run.total_max",
+         .says = "A run that takes longer than this does not protect its thread either.",
+         .least = soon,
+         .most = day},
         values.run.total_max);
   visit({.key = "run.detached_max",
          .says = "How long a run goes on while nobody has its thread open; then it is cancelled.",
@@ -331,7 +339,7 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .most = hour},
         values.heartbeat.timeout);
 
-  visit.section("client", "What one connection may cost.");
+  visit.section("client", "Limits for one connection.");
   visit({.key = "client.queue_bytes_max",
          .says = "Bytes that may wait for a slow reader before it is disconnected (4008); it can resume.",
          .least = 4 * kibibyte,
@@ -367,31 +375,33 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit.section("deflate",
                 "Compression of frames (permessage-deflate) for clients that offer it: worth it for long frames over\n"
                 "# thin lines; costs processor time, and some 50KiB for each connection that has it.");
-  visit({.key = "deflate.enabled", .says = "Whether it is accepted."}, values.deflate.enabled);
-  visit({.key = "deflate.threshold", .says = "Shorter frames go as they are.", .least = 0, .most = 64 * mebibyte},
-        values.deflate.threshold);
+  visit({.key = "deflate.enabled", .says = "Whether compression is accepted."}, values.deflate.enabled);
+  visit(
+      {.key = "deflate.threshold", .says = "Shorter frames are sent uncompressed.", .least = 0, .most = 64 * mebibyte},
+      values.deflate.threshold);
 
   visit.section("loop", "The event loops that carry sockets and actors.");
-  visit({.key = "loop.threads", .says = "How many; 0 is one per core.", .least = 0, .most = 256}, values.loop.threads);
+  visit({.key = "loop.threads", .says = "The number of event loops; 0: one per core.", .least = 0, .most = 256},
+        values.loop.threads);
   visit({.key = "loop.stall_max",
-         .says = "A loop that is silent for this long is broken: the process ends, to be started again by its runner.",
+         .says = "If a loop does not respond for this long, the process exits, so that its supervisor restarts it.",
          .least = 10 * soon,
          .most = hour},
         values.loop.stall_max);
 
   visit.section("log", "Lines on standard error.");
-  visit({.key = "log.level", .says = "The least that is written.", .one_of = "debug, info, warning, error"},
+  visit({.key = "log.level", .says = "The lowest level that is written.", .one_of = "debug, info, warning, error"},
         values.log.level);
   visit({.key = "log.format",
-         .says = "How: \"auto\" is text on a terminal and one JSON object per line elsewhere.",
+         .says = "\"auto\" is text on a terminal and one JSON object per line elsewhere.",
          .one_of = "auto, text, json"},
         values.log.format);
 
-  visit.section("shutdown", "Leaving in good order, at SIGTERM.");
-  visit({.key = "shutdown.timeout", .says = "How long it may take in all.", .least = soon, .most = hour},
+  visit.section("shutdown", "An orderly shutdown, at SIGTERM.");
+  visit({.key = "shutdown.timeout", .says = "How long the whole shutdown may take.", .least = soon, .most = hour},
         values.shutdown.timeout);
   visit({.key = "shutdown.batch_size",
-         .says = "Connections are told to go elsewhere in batches: how many at a time.",
+         .says = "Connections are closed in batches of this size.",
          .least = 1,
          .most = 1'000'000},
         values.shutdown.batch_size);
