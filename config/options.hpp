@@ -34,6 +34,8 @@ struct tier_keys {
   std::string_view section;
   std::string_view managers_per_user;
   std::string_view connections_per_user;
+  std::string_view frames_per_second;
+  std::string_view bytes_per_second;
   std::string_view max_level;
   std::string_view grace_extra;
   std::string_view grace_duration;
@@ -48,6 +50,10 @@ void visit_tier(const tier_keys& keys, Tier& tier, Visitor&& visit) {
         tier.managers_per_user);
   visit({.key = keys.connections_per_user, .says = "As limits.connections_per_user.", .least = 1, .most = per_user_max},
         tier.connections_per_user);
+  visit({.key = keys.frames_per_second, .says = "As limits.frames_per_second.", .least = 0, .most = server_max},
+        tier.frames_per_second);
+  visit({.key = keys.bytes_per_second, .says = "As limits.bytes_per_second.", .least = 0, .most = tebibyte},
+        tier.bytes_per_second);
   visit({.key = keys.max_level, .says = "As cleanup.max_level.", .one_of = cleanup_levels}, tier.max_level);
   visit({.key = keys.grace_extra, .says = "As grace.extra.", .least = 0, .most = per_user_max}, tier.grace_extra);
   visit({.key = keys.grace_duration, .says = "As grace.duration.", .least = soon, .most = hour}, tier.grace_duration);
@@ -188,6 +194,17 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 0,
          .most = server_max},
         values.limits.accept_rate);
+  visit({.key = "limits.frames_per_second",
+         .says = "Frames a second from one connection, on average over ten seconds; beyond it rate_limited, then 4013. "
+                 "0: no limit.",
+         .least = 0,
+         .most = server_max},
+        values.limits.frames_per_second);
+  visit({.key = "limits.bytes_per_second",
+         .says = "Bytes a second in these frames, in the same way.",
+         .least = 0,
+         .most = tebibyte},
+        values.limits.bytes_per_second);
   visit({.key = "limits.unauthenticated",
          .says = "Connections that have not shown a valid token, in all; the next one is answered 503.",
          .least = 1,
@@ -254,18 +271,22 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit({.key = "queue.timeout", .says = "How long each of them may wait.", .least = soon, .most = hour},
         values.queue.timeout);
 
-  visit.section("tiers",
-                "What is different for the users of a tier, which their token names: in [tiers.free], [tiers.pro] and\n"
-                "# [tiers.enterprise], managers_per_user, connections_per_user, max_level, grace_extra and "
-                "grace_duration.\n# What is not set there is as for everybody.");
-  visit_tier({"tiers.free", "tiers.free.managers_per_user", "tiers.free.connections_per_user", "tiers.free.max_level",
+  visit.section(
+      "tiers",
+      "What is different for the users of a tier, which their token names: in [tiers.free], [tiers.pro] and\n"
+      "# [tiers.enterprise], managers_per_user, connections_per_user, frames_per_second, "
+      "bytes_per_second,\n# max_level, grace_extra and grace_duration.\n# What is not set there is as for everybody.");
+  visit_tier({"tiers.free", "tiers.free.managers_per_user", "tiers.free.connections_per_user",
+              "tiers.free.frames_per_second", "tiers.free.bytes_per_second", "tiers.free.max_level",
               "tiers.free.grace_extra", "tiers.free.grace_duration"},
              values.tiers.free, visit);
-  visit_tier({"tiers.pro", "tiers.pro.managers_per_user", "tiers.pro.connections_per_user", "tiers.pro.max_level",
+  visit_tier({"tiers.pro", "tiers.pro.managers_per_user", "tiers.pro.connections_per_user",
+              "tiers.pro.frames_per_second", "tiers.pro.bytes_per_second", "tiers.pro.max_level",
               "tiers.pro.grace_extra", "tiers.pro.grace_duration"},
              values.tiers.pro, visit);
   visit_tier({"tiers.enterprise", "tiers.enterprise.managers_per_user", "tiers.enterprise.connections_per_user",
-              "tiers.enterprise.max_level", "tiers.enterprise.grace_extra", "tiers.enterprise.grace_duration"},
+              "tiers.enterprise.frames_per_second", "tiers.enterprise.bytes_per_second", "tiers.enterprise.max_level",
+              "tiers.enterprise.grace_extra", "tiers.enterprise.grace_duration"},
              values.tiers.enterprise, visit);
 
   visit.section("node",

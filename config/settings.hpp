@@ -33,6 +33,8 @@ struct tier_overrides {
   std::optional<std::string> max_level;
   std::optional<std::uint32_t> grace_extra;
   std::optional<duration> grace_duration;
+  std::optional<std::uint32_t> frames_per_second;
+  std::optional<byte_size> bytes_per_second;
   friend bool operator==(const tier_overrides&, const tier_overrides&) = default;
 };
 
@@ -86,8 +88,10 @@ struct settings {
   struct {
     std::uint32_t managers_per_user = 20;
     std::uint32_t connections_per_user = 64;
-    std::uint32_t connections = 0; ///< of the whole server; 0: as many as there are file descriptors
-    std::uint32_t accept_rate = 0; ///< a second; 0: as many as come
+    std::uint32_t connections = 0;           ///< of the whole server; 0: as many as there are file descriptors
+    std::uint32_t accept_rate = 0;           ///< a second; 0: as many as come
+    std::uint32_t frames_per_second = 1'000; ///< of one connection; 0: as many as come
+    byte_size bytes_per_second{4 * 1024 * 1024};
     std::uint32_t unauthenticated = 8'192;
     std::uint32_t unauthenticated_per_address = 1'024;
   } limits;

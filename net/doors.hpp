@@ -15,6 +15,7 @@
 #include "net/auth/jwks_source.hpp"
 #include "net/auth/token_verifier.hpp"
 #include "net/client_address.hpp"
+#include "net/frame_budget.hpp"
 #include "net/tls_context.hpp"
 #include "protocol/actors.hpp"
 
@@ -39,6 +40,7 @@ struct connection_rules {
   std::size_t frame_bytes_max_unauthenticated = 64 * 1024;
   std::size_t queue_bytes_max = 1024 * 1024; ///< frames waiting for one socket; beyond it, 4008
   std::uint32_t bad_frames_max = 16;
+  std::array<frame_rates, tiers> frames{};                  ///< in the order of `tier`; whoever has none yet is free
   std::chrono::milliseconds authentication_timeout{10'000}; ///< from the upgrade to a valid token
   std::chrono::milliseconds handshake_timeout{10'000};      ///< for a whole HTTP request
   std::chrono::milliseconds keep_alive_timeout{75'000};     ///< from one HTTP request to the next

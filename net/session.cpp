@@ -143,14 +143,38 @@ void session::on_message(std::string_view text, bool is_text) {
     on_bad_frame(wire::refuse_unread(text, "frames are text, and this one is binary"));
   } else {
     auto decoded = wire::decode(text, id_);
-    if (const auto* refused = std::get_if<wire::refusal>(&decoded))
-      on_bad_frame(*refused);
-    else if (phase_ == phase::awaiting_token)
-      introduce(std::get<wire::command>(std::move(decoded)));
-    else
-      obey(std::get<wire::command>(std::move(decoded)));
+    const auto* command = std::get_if<wire::command>(&decoded);
+    if (command == nullptr)
+      on_bad_frame(std::get<wire::refusal>(decoded));
+    else if (is_within_budget(*command, text.size()))
+      phase_ == phase::awaiting_token ? introduce(std::get<wire::command>(std::move(decoded)))
+                                      : obey(std::get<wire::command>(std::move(decoded)));
   }
   read_next();
+}
+
+// A frame that cannot be read is held against its sender in another way.
+bool session::is_within_budget(const wire::command& what, std::size_t bytes) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto& rates = rules().frames[static_cast<std::size_t>(rank_)];
+  const bool is_light = std::holds_alternative<acknowledge>(what) || std::holds_alternative<wire::pong>(what);
+  switch (budget_.take(rates, is_light, bytes, now)) {
+  case frame_verdict::within:
+    return true;
+  case frame_verdict::refused:
+    if (const auto request = request_of(what))
+      queue(std::make_shared<const std::string>(
+          wire::reply(request, command_error{error_code::rate_limited,
+                                             "too many frames, or too many bytes, a second",
+                                             budget_.retry_after(rates, now),
+                                             {}})));
+    return false;
+  case frame_verdict::abusive:
+    close_now({close_code::rate_limited, "too many frames, or too many bytes, a second",
+               std::chrono::duration_cast<std::chrono::milliseconds>(frame_budget::hold)});
+    return false;
+  }
+  return true;
 }
 
 void session::on_pong(std::string_view payload) {

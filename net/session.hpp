@@ -18,6 +18,7 @@
 #include "net/auth/token_verifier.hpp"
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
+#include "net/frame_budget.hpp"
 #include "net/gate.hpp"
 #include "net/newcomer.hpp"
 #include "net/token_expiries.hpp"
@@ -127,6 +128,7 @@ private:
   void become(identity who);
   void expire_at(utc_time when);
   void on_bad_frame(const wire::refusal& what);
+  bool is_within_budget(const wire::command& what, std::size_t bytes);
   void announce(std::optional<std::int64_t> connect_request);
 
   // what is sent
@@ -189,6 +191,8 @@ private:
   std::uint32_t paused_at_ = 0;     // what the peer had acknowledged when reading paused, and
   std::uint32_t observed_at_ = 0;   // at the last ping: the low bits, only ever compared
   std::uint32_t turn_ = 0;          // of the timer: one that expired may still be on its way when it is disarmed
+  frame_budget budget_;
+  tier rank_ = tier::free; ///< by which it is judged
   std::uint32_t bad_frames_ = 0;
   std::uint32_t loop_;
   std::uint16_t close_code_ = 0; // that we decided on

@@ -64,6 +64,7 @@ void session::turn_away(std::string_view reason, std::chrono::milliseconds retry
 void session::become(identity who) {
   seat_.give_back();
   user_id_ = std::move(who.user);
+  rank_ = parse_tier(who.tier);
   tier_ = std::move(who.tier);
   simulation_ = who.simulation;
   if (who.expires_at) expire_at(*who.expires_at);

@@ -1,7 +1,7 @@
 # Tokens and the keys that they are checked by: no socket, no actor.
 add_library(gangway_auth STATIC
   auth/base64url.cpp auth/jwks.cpp auth/jwks_source.cpp auth/jwt.cpp auth/keys.cpp auth/tickets.cpp auth/token_cache.cpp
-  auth/token_verifier.cpp token_bucket.cpp)
+  auth/token_verifier.cpp token_bucket.cpp frame_budget.cpp)
 target_link_libraries(gangway_auth
   PUBLIC gangway_options gangway_protocol Boost::headers OpenSSL::Crypto
   PRIVATE nlohmann_json::nlohmann_json)

@@ -10,6 +10,7 @@
 #include "net/http/client.hpp"
 #include "net/http/url.hpp"
 #include "server/demo_files.hpp"
+#include "server/rules.hpp"
 
 namespace gangway {
 
@@ -36,6 +37,11 @@ connection_rules connection_rules_of(const settings& values, std::uint32_t conne
   result.frame_bytes_max_unauthenticated = std::min(result.frame_bytes_max_unauthenticated, result.frame_bytes_max);
   result.queue_bytes_max = values.client.queue_bytes_max.bytes;
   result.bad_frames_max = values.client.bad_frames_max;
+  for (std::size_t which = 0; which < tiers; ++which) {
+    const auto& own = overrides_of(values, static_cast<tier>(which));
+    result.frames[which] = {own.frames_per_second.value_or(values.limits.frames_per_second),
+                            own.bytes_per_second.value_or(values.limits.bytes_per_second).bytes};
+  }
   result.authentication_timeout = values.auth.timeout;
   result.expiry_grace = values.auth.expiry_grace;
   result.insecure_query_token = values.auth.insecure_query_token;

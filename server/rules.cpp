@@ -9,18 +9,6 @@ namespace {
 
 constexpr std::uint64_t spare_descriptors_max = 256;
 
-const tier_overrides& overrides_of(const settings& values, tier which) {
-  switch (which) {
-  case tier::free:
-    return values.tiers.free;
-  case tier::pro:
-    return values.tiers.pro;
-  case tier::enterprise:
-    return values.tiers.enterprise;
-  }
-  return values.tiers.free;
-}
-
 user_rules user_rules_of(const settings& values, const tier_overrides& own) {
   user_rules rules;
   rules.managers_max = own.managers_per_user.value_or(values.limits.managers_per_user);
@@ -43,6 +31,18 @@ user_rules user_rules_of(const settings& values, const tier_overrides& own) {
 }
 
 } // namespace
+
+const tier_overrides& overrides_of(const settings& values, tier which) {
+  switch (which) {
+  case tier::free:
+    return values.tiers.free;
+  case tier::pro:
+    return values.tiers.pro;
+  case tier::enterprise:
+    return values.tiers.enterprise;
+  }
+  return values.tiers.free;
+}
 
 std::array<user_rules, tiers> user_rules_of(const settings& values) {
   std::array<user_rules, tiers> result;

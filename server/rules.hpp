@@ -13,6 +13,9 @@
 
 namespace gangway {
 
+/// Returns what is different for the users of a tier.
+const tier_overrides& overrides_of(const settings& values, tier which);
+
 /// Returns the rules of each tier's users, in the order of `tier`: what a tier does not set is as for everybody.
 /// @pre the settings are valid
 std::array<user_rules, tiers> user_rules_of(const settings& values);

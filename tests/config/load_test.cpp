@@ -95,7 +95,7 @@ CAF_TEST(what_is_printed_loads_as_the_same_settings) {
   odd.cleanup.stop_ratio = {1.0 / 3};
   odd.tiers.pro.managers_per_user = 40;
   odd.tiers.pro.max_level = "moderate";
-  odd.tiers.enterprise = {100, 200, "force", 0, 90s};
+  odd.tiers.enterprise = {100, 200, "force", 0, 90s, 300, byte_size{1024}};
   odd.agents = {{"first", "builtin"}, {"second", "builtin"}};
   const auto again = load(print_settings(odd, false));
   check_lines(again.errors, {});

@@ -369,5 +369,69 @@ class Refusals(GangwayTest):
         self.refuses(server, str(server.store))
 
 
+class FrameRates(GangwayTest):
+    """A connection may say so much a second, on the average of ten; nobody was told `rate_limited` before, or 4013."""
+
+    def start(self, **more):
+        limits = {"frames_per_second": 10, "bytes_per_second": 0, **more}
+        return self.start_server(limits=limits, **{"tiers.pro": {"frames_per_second": 1000}})
+
+    async def flood(self, client, count):
+        """Asks so often in one go; returns the answers, by whether they are refusals."""
+        first = client.last_id + 1
+        for _ in range(count):
+            await client.post("ping")
+        replies = [await client.take(lambda frame, id=id: frame.get("id") == id) for id in range(first, first + count)]
+        return [one for one in replies if "error" in one], [one for one in replies if "result" in one]
+
+    async def test_what_is_beyond_the_rate_is_refused_with_a_time_and_everybody_else_goes_on(self):
+        server = self.start()
+        loud, other = await self.client(server, "ada"), await self.client(server, "ada")
+        refused, answered = await self.flood(loud, 300)
+        self.assertGreaterEqual(len(answered), 100)
+        self.assertGreater(len(refused), 0)
+        for one in refused:
+            self.assertEqual(one["error"]["code"], "rate_limited")
+            self.assertTrue(one["error"]["temporary"])
+            self.assertGreater(one["error"]["retry_after_ms"], 0)
+        await other.request("ping")
+        over = time.monotonic() + max(one["error"]["retry_after_ms"] for one in refused) / 1000
+        await asyncio.to_thread(server.until, lambda: time.monotonic() > over, "the time is over")
+        await loud.request("ping")
+
+    async def test_who_never_stops_is_closed_with_4013_and_told_when_to_come_again(self):
+        server = self.start()
+        client = await self.client(server, "ada")
+        for _ in range(1200):
+            await client.send({"type": "thread.list"})
+        told = await client.take(lambda frame: frame.get("type") == "disconnect", "its end")
+        self.assertEqual((told["code"], told["reconnect"]), (4013, True))
+        self.assertGreater(told["retry_after_ms"], 0)
+        self.assertEqual(await client.close_code(), 4013)
+        self.assertEqual([frame for frame in client.frames if "error" in frame], [])  # nobody waited for an answer
+
+    async def test_a_tier_has_a_rate_of_its_own(self):
+        server = self.start()
+        client = await self.client(server, bearer=token("ada", "pro"))
+        refused, _ = await self.flood(client, 500)
+        self.assertEqual(refused, [])
+
+    async def test_bytes_count_too(self):
+        server = self.start(frames_per_second=0, bytes_per_second="1KiB")
+        client = await self.client(server, "ada")
+        await client.request("ping", filling="x" * 20_000)
+        self.assertEqual((await client.refusal("ping"))["code"], "rate_limited")
+
+    async def test_acknowledgements_and_pongs_do_not_use_the_rate_up(self):
+        server = self.start()
+        client = await self.client(server, "ada")
+        await client.request("thread.open", thread_id="t1")
+        for _ in range(250):
+            await client.send({"type": "ack", "thread_id": "t1", "seq": 0})
+            await client.send({"type": "pong"})
+            await client.socket.pong()
+        await client.request("ping")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
