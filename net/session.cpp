@@ -293,7 +293,7 @@ void session::on_written() {
   excused_ = false;
   if (!std::exchange(paused_, false) || phase_ >= phase::closing) return;
   if (phase_ == phase::admitted) disarm();
-  read_next();
+  read_again();
 }
 
 void session::on_failing() {
@@ -311,6 +311,7 @@ void session::report_marks() {
 
 link_observation session::observe(std::uint64_t nonce) {
   const auto now = std::chrono::steady_clock::now();
+  const auto lag = loops_.lag(loop_);
   const auto seen = channel_->progress();
   const auto acknowledged = low_bits(seen.acknowledged_bytes);
   // The kernel takes more as the peer acknowledges, a long frame bit by bit, and says nothing until it has the whole.
@@ -324,21 +325,36 @@ link_observation session::observe(std::uint64_t nonce) {
   result.nonce = nonce;
   // Our ping is behind what the kernel keeps for a slow reader, too.
   result.queued_bytes = frames > 0 ? queued_bytes_ - frames * frame_overhead : seen.unsent_bytes;
+  // While our loop stood still nothing could move.
+  const auto ours = lag < stood_still ? steady_time::duration{0} : lag;
   if (result.queued_bytes > 0)
-    result.stalled_for = std::chrono::duration_cast<std::chrono::milliseconds>(now - moved_at_);
+    result.stalled_for = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::max(now - moved_at_ - ours, steady_time::duration{0}));
   result.unacknowledged = seen.unacknowledged;
   result.retransmissions = seen.retransmissions;
   if (seen.unacknowledged > 0)
     result.unheard_for = std::min(seen.acknowledged_ago,
                                   std::chrono::duration_cast<std::chrono::milliseconds>(now - outstanding_since_));
-  result.reading = !paused_ && !verifying_;
+  result.reading = may_read() && now - read_again_at_ >= stood_still && lag < stood_still;
   return result;
 }
 
 // -- what is read --------------------------------------------------------------------------------
 
+// Whoever is known goes on while his new token is verified, which may take as long as newer keys do: unread pongs would
+// look like his death.
+bool session::may_read() const {
+  if (paused_ || next_renewal_) return false;
+  return phase_ == phase::admitted || (phase_ == phase::awaiting_token && !verifying_);
+}
+
+void session::read_again() {
+  read_again_at_ = std::chrono::steady_clock::now();
+  read_next();
+}
+
 void session::read_next() {
-  if (reading_ || paused_ || verifying_ || (phase_ != phase::awaiting_token && phase_ != phase::admitted)) return;
+  if (reading_ || !may_read()) return;
   if (queued_bytes_ > pause_bytes && !excused_) return pause();
   reading_ = true;
   channel_->read();
@@ -358,7 +374,7 @@ void session::on_pause_max() {
   if (low_bits(channel_->progress().acknowledged_bytes) == paused_at_) return close_slow();
   paused_ = false;
   excused_ = true;
-  read_next();
+  read_again();
 }
 
 // -- how it ends ---------------------------------------------------------------------------------

@@ -72,6 +72,10 @@ public:
   /// Requests that may be unanswered: more than any client has that waits for answers.
   static constexpr std::size_t requests_max = 16'384;
 
+  /// A loop that was so late lately stood still: what peers said meanwhile may not have been read yet. For so long,
+  /// too, reading must have gone on again before silence is a peer's.
+  static constexpr std::chrono::milliseconds stood_still{250};
+
   /// How long an ended session waits to be claimed: longer than a loop may be blocked (`loop.stall_max`).
   static constexpr std::chrono::seconds claim_max{60};
 
@@ -122,6 +126,7 @@ private:
   void on_connect_judged(const wire::connect& what, token_verdict verdict);
   void on_late_connect(const wire::connect& what);
   void on_refresh_token(const wire::refresh_token& what);
+  void verify_renewal(const wire::refresh_token& what);
   void on_refresh_judged(std::optional<std::int64_t> request, token_verdict verdict);
   void turn_away(std::string_view reason, std::chrono::milliseconds retry_after,
                  std::optional<std::int64_t> request = std::nullopt);
@@ -141,6 +146,8 @@ private:
 
   // what is read
   void read_next();
+  void read_again();
+  bool may_read() const;
   void pause();
   void on_pause_max();
 
@@ -181,6 +188,7 @@ private:
   frame greeting_;                           // until the first command, which may be a `connect` that asks for it again
   std::optional<std::int64_t> late_connect_; // such a `connect`, if it came before the greeting
   std::unique_ptr<wanted_thread> wanted_;    // until the user is told
+  std::unique_ptr<wire::refresh_token> next_renewal_; // came while one is verified; nothing more is read meanwhile
   berth place_;
   lobby_seat seat_; // until a token was good
   token_expiries::place expiry_;
@@ -188,6 +196,7 @@ private:
   std::unique_ptr<timer> timer_;
   steady_time outstanding_since_{}; // the oldest byte that the peer has not acknowledged, as far as pings saw
   steady_time moved_at_{};          // when the queue last moved, as far as pings saw, or began
+  steady_time read_again_at_{};     // when reading last went on after a pause
   std::uint32_t paused_at_ = 0;     // what the peer had acknowledged when reading paused, and
   std::uint32_t observed_at_ = 0;   // at the last ping: the low bits, only ever compared
   std::uint32_t turn_ = 0;          // of the timer: one that expired may still be on its way when it is disarmed

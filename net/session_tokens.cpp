@@ -86,13 +86,25 @@ void session::on_token_expired() {
   close_now({close_code::token_expired, "the token has expired", {}});
 }
 
+// One at a time. Who sends another before the first is answered is not read until then.
 void session::on_refresh_token(const wire::refresh_token& what) {
+  if (verifying_)
+    next_renewal_ = std::make_unique<wire::refresh_token>(what);
+  else
+    verify_renewal(what);
+}
+
+void session::verify_renewal(const wire::refresh_token& what) {
   verifying_ = true;
   home_->tokens.verify(what.token, [self = shared_from_this(), request = what.request](token_verdict verdict) {
     self->verifying_ = false;
     if (self->phase_ != phase::admitted) return;
     self->on_refresh_judged(request, std::move(verdict));
-    self->read_next();
+    if (self->phase_ != phase::admitted) return;
+    if (const auto next = std::exchange(self->next_renewal_, nullptr)) {
+      self->verify_renewal(*next);
+      self->read_again();
+    }
   });
 }
 

@@ -263,6 +263,40 @@ CAF_TEST(whoever_waits_for_keys_that_do_not_come_is_told_to_come_again) {
   CAF_CHECK(by_frame.read_frame().is_close(4029));
 }
 
+// Nothing was read for as long as the keys took, and whoever was pinged meanwhile looked dead.
+CAF_TEST(a_client_is_heard_while_newer_keys_are_fetched_for_its_new_token) {
+  boost::asio::io_context nowhere;
+  boost::asio::ip::tcp::acceptor mute{nowhere, {boost::asio::ip::address_v4::loopback(), 0}};
+  const auto url = "http://127.0.0.1:" + std::to_string(mute.local_endpoint().port()) + "/keys";
+  harbour there{with([&](doors& rules) {
+    rules.tokens.keys = nullptr;
+    rules.tokens.simulation_keys = std::make_shared<const key_set>(key_set::of_secret(simulation_secret));
+    rules.jwks = jwks_place{url, "", {}};
+  })};
+  const auto token = signer{"ES256"}.token_of(R"({"sub":"ada","exp":4000000000})");
+  raw_client client{there.port};
+  client.upgrade(bearer(token_for("ada", 1h, simulation_secret)));
+  client.read_text();
+  there.heard.next();
+  client.send_text(R"({"id":1,"type":"token.refresh","token":")" + token + "\"}");
+  client.send_text(R"({"id":2,"type":"ping"})");
+  CAF_CHECK(has(client.read_text(), R"("id":2)"));
+  CAF_CHECK_EQUAL(there.heard.next(), "ping");
+  there.heard.last_session().link.ping(7);
+  CAF_CHECK_EQUAL(client.read_frame().payload, "7");
+  client.send_frame(0x8A, "7");
+  CAF_CHECK_EQUAL(there.heard.next(), "pong 7");
+  there.heard.next_observation();
+  // A second one waits its turn, and so does what comes behind it: that silence is ours.
+  client.send_text(R"({"id":3,"type":"token.refresh","token":")" + token + "\"}");
+  bool is_reading = true;
+  for (std::uint64_t nonce = 8; is_reading && nonce < 10'000; ++nonce) {
+    there.heard.last_session().link.ping(nonce);
+    is_reading = there.heard.next_observation().reading;
+  }
+  CAF_CHECK(!is_reading);
+}
+
 CAF_TEST(garbage_for_a_renewal_is_not_judged_for_ever) {
   harbour there{with([](doors& rules) { rules.connections.bad_frames_max = 3; })};
   raw_client client{there.port};
