@@ -94,7 +94,7 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .secret = true},
         values.auth.secret);
   visit({.key = "auth.secret_file",
-         .says = "A file that holds the secret, such as a mounted one; a line end after it does not count."},
+         .says = "A file that holds the secret, such as a mounted one; nobody but its owner may write it."},
         values.auth.secret_file);
   visit({.key = "auth.public_key_file",
          .says =
@@ -111,7 +111,7 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .most = day},
         values.auth.jwks_refresh);
   visit({.key = "auth.jwks_retry",
-         .says = "A token with an unknown key has them fetched at once, but not more often than this.",
+         .says = "A token that no key fits has them fetched at once, but not more often than this.",
          .least = 100,
          .most = hour},
         values.auth.jwks_retry);
@@ -120,9 +120,10 @@ void visit_settings(Settings& values, Visitor&& visit) {
   visit({.key = "auth.user_claim", .says = "The claim that names the user; \"a.b\" is b inside of a."},
         values.auth.user_claim);
   visit({.key = "auth.tier_claim", .says = "The claim that names the user's tier."}, values.auth.tier_claim);
-  visit({.key = "auth.roles_claim",
-         .says = "The claim that lists the user's roles; with \"roles\" the claim `role` counts as well."},
-        values.auth.roles_claim);
+  visit(
+      {.key = "auth.roles_claim",
+       .says = "The claim that lists the user's roles, as \"scope\" does; with \"roles\" the claim `role` counts too."},
+      values.auth.roles_claim);
   visit({.key = "auth.leeway",
          .says = "How far the clock of the token's maker may be off.",
          .least = 0,

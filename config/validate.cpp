@@ -29,14 +29,20 @@ bool has_control_characters(std::string_view text) {
 }
 
 /// Whether `text` is an origin as browsers send it (RFC 6454, 6.2): scheme and host, perhaps a port, nothing after it.
+/// App web views and browser extensions have schemes of their own: "tauri://localhost". Pages from files have no host
+/// ("file://"), or no origin at all ("null").
 bool is_origin(std::string_view text) {
-  for (const std::string_view scheme : {"https://", "http://"}) {
-    if (!text.starts_with(scheme)) continue;
-    const auto host = text.substr(scheme.size());
-    return !host.empty() && host.front() != ':'
-           && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-:[]") == host.npos;
-  }
-  return false;
+  if (text == "null" || text == "file://") return true;
+  const auto end = text.find("://");
+  if (end == text.npos) return false;
+  const auto scheme = text.substr(0, end);
+  const auto host = text.substr(end + 3);
+  const bool is_web = scheme == "http" || scheme == "https";
+  const std::string_view letters =
+      is_web ? "abcdefghijklmnopqrstuvwxyz0123456789.-:[]" : "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
+  return !scheme.empty() && scheme.front() >= 'a' && scheme.front() <= 'z'
+         && scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") == scheme.npos && !host.empty()
+         && host.front() != ':' && host.find_first_not_of(letters) == host.npos;
 }
 
 /// Keys that anybody on the way could exchange let anybody in.

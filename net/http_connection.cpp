@@ -42,6 +42,15 @@ http_answer to_answer(const token_fault& fault) {
   return result;
 }
 
+token_fault lacks_role(const std::string& reason, const std::vector<std::string>& roles, const std::string& wanted) {
+  constexpr std::size_t shown_max = 8;
+  std::string received = roles.empty() ? "no role" : "roles";
+  for (std::size_t i = 0; i < std::min(roles.size(), shown_max); ++i)
+    received += (i > 0 ? ", " : " ") + quote_for_log(roles[i]);
+  if (roles.size() > shown_max) received += " and " + std::to_string(roles.size() - shown_max) + " more";
+  return {token_trouble::invalid, reason, received, "role " + quote_for_log(wanted)};
+}
+
 http_answer no_seat() {
   return overloaded("too many connections have not shown who they are", std::chrono::seconds{1});
 }
@@ -253,7 +262,8 @@ private:
       const auto& [user, tier, roles, expires_at, is_played] = std::get<token_claims>(verdict);
       const auto& wanted = self->home_.rules.http.admin_role;
       if (std::find(roles.begin(), roles.end(), wanted) == roles.end())
-        return self->forbid("this needs the role " + wanted + (is_played ? ", and a simulation has none" : ""));
+        return self->forbid("this needs the role " + wanted + (is_played ? ", and a simulation has none" : ""), roles,
+                            wanted);
       self->obey(std::move(path), std::move(query));
     });
   }
@@ -314,7 +324,8 @@ private:
       return home_.tokens.verify(std::move(token->text), [self = shared_from_this(), asked](token_verdict verdict) {
         if (!self->is_judged()) return;
         if (const auto* fault = std::get_if<token_fault>(&verdict)) return self->refuse(*fault);
-        self->board(*asked, identity{std::get<token_claims>(std::move(verdict))});
+        self->board(*asked, identity{std::get<token_claims>(std::move(verdict))},
+                    std::get<shown_token>(asked->credential).where);
       });
     }
     if (auto* ticket = std::get_if<shown_ticket>(&asked->credential)) {
@@ -326,10 +337,10 @@ private:
           return;
         }
         if (!granted) return self->refuse(bad_ticket());
-        if (!self->board(*asked, identity{*granted})) self->home_.put_back(shown, std::move(*granted));
+        if (!self->board(*asked, identity{*granted}, "ticket")) self->home_.put_back(shown, std::move(*granted));
       });
     }
-    board(*asked, std::nullopt);
+    board(*asked, std::nullopt, "connect");
   }
 
   static token_fault bad_ticket() { return {token_trouble::invalid, "the ticket is unknown, used or too old"}; }
@@ -351,20 +362,20 @@ private:
     answer(overloaded("the keys that tokens are checked by do not come", keys_retry_after));
   }
 
-  void forbid(const std::string& reason) {
-    home_.tokens.note_refusal({token_trouble::invalid, reason}, client_.to_string());
+  void forbid(const std::string& reason, const std::vector<std::string>& roles, const std::string& wanted) {
+    home_.tokens.note_refusal(lacks_role(reason, roles, wanted), client_.to_string());
     answer(http_error(403, "forbidden", reason));
   }
 
   void refuse(const token_fault& fault) {
-    if (fault.kind != token_trouble::unavailable) home_.tokens.note_refusal(fault, client_.to_string());
+    home_.tokens.note_refusal(fault, client_.to_string());
     // To judge garbage costs more than to send it: each try costs a connection.
     keep_alive_ = false;
     answer(to_answer(fault));
   }
 
   // Lets the client in, or answers why not. Returns whether it is let in.
-  bool board(upgrade_request& asked, std::optional<identity> who) {
+  bool board(upgrade_request& asked, std::optional<identity> who, std::string_view shown) {
     const auto gate = home_.gate.get();
     if (!is_open_to(gate, who ? std::optional{parse_tier(who->tier)} : std::nullopt)) {
       answer(overloaded("the server is short of resources", gate.retry_after));
@@ -384,8 +395,14 @@ private:
       return false;
     }
     if (who) seat_.give_back();
-    home_.on_upgrade({loop, std::move(connection), std::move(asked.websocket), std::move(who), std::move(asked.wanted),
-                      std::move(place), std::move(seat_)});
+    home_.on_upgrade({loop,
+                      std::move(connection),
+                      std::move(asked.websocket),
+                      std::move(who),
+                      std::move(asked.wanted),
+                      std::move(place),
+                      std::move(seat_),
+                      {client_.to_string(), shown, stream_->is_bound()}});
     leave();
     return true;
   }

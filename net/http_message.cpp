@@ -206,15 +206,30 @@ std::string_view host_of(const http_request& request, bool from_trusted_proxy) {
   return header(request, http::field::host);
 }
 
+namespace {
+
+// An origin as it is compared: in lower case, without a slash that some web views put behind it, and without the port
+// that its scheme stands for.
+std::string origin_key(std::string_view origin) {
+  auto result = to_lower(origin);
+  if (result.ends_with('/') && !result.ends_with("://")) result.pop_back();
+  for (const auto& [scheme, port] : {std::pair{"http://", ":80"}, std::pair{"https://", ":443"}})
+    if (result.starts_with(scheme) && result.ends_with(port))
+      result.resize(result.size() - std::string_view{port}.size());
+  return result;
+}
+
+} // namespace
+
 bool is_origin_allowed(const http_request& request, std::string_view host, const std::vector<std::string>& origins) {
   const auto origin = header(request, http::field::origin);
   if (request.count(http::field::origin) == 0) return true;
   if (request.count(http::field::origin) > 1) return false;
-  if (std::any_of(origins.begin(), origins.end(), [&](const auto& one) { return to_lower(one) == to_lower(origin); }))
-    return true;
+  const auto key = origin_key(origin);
+  if (std::any_of(origins.begin(), origins.end(), [&](const auto& one) { return origin_key(one) == key; })) return true;
   for (const auto& [scheme, port] : {std::pair{"http://", "80"}, std::pair{"https://", "443"}}) {
-    if (!to_lower(origin).starts_with(scheme)) continue;
-    const auto page = parse_authority(origin.substr(std::string_view{scheme}.size()), port);
+    if (!key.starts_with(scheme)) continue;
+    const auto page = parse_authority(std::string_view{key}.substr(std::string_view{scheme}.size()), port);
     return page && page == parse_authority(host, port);
   }
   return false;

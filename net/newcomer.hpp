@@ -8,6 +8,7 @@
 #include "net/auth/tickets.hpp"
 #include "net/gate.hpp"
 #include "net/lobby.hpp"
+#include "net/sign_in_log.hpp"
 #include "net/websocket.hpp"
 #include "protocol/messages.hpp"
 
@@ -40,6 +41,7 @@ struct newcomer {
   std::optional<wanted_thread> wanted; ///< if it asked for one thread at once
   berth place;
   lobby_seat seat; ///< until it has shown who it is
+  arrival how;
 };
 
 } // namespace gangway

@@ -32,8 +32,10 @@ struct server::floor {
   floor(server& owner, std::size_t loop)
       : tickets{loop},
         tokens{owner.rules_.tokens, ask_of(owner, loop)},
+        sign_ins{owner.loops_.context(loop)},
         tls{owner.rules_.tls},
-        sessions{owner.loops_, loop, owner.rules_, owner.gate_, tokens, token_expiries{owner.loops_.context(loop)}},
+        sessions{owner.loops_, loop, owner.rules_, owner.gate_, tokens, token_expiries{owner.loops_.context(loop)},
+                 sign_ins},
         connections{
             owner.loops_,
             loop,
@@ -86,6 +88,7 @@ struct server::floor {
   }
 
   void drop_all() {
+    sign_ins.flush();
     next_batch.cancel();
     leaving.clear();
     const auto left = sessions.sessions;
@@ -103,6 +106,7 @@ struct server::floor {
 
   ticket_office tickets;
   token_verifier tokens;
+  sign_in_log sign_ins;
   tls_context tls;
   session_home sessions;
   http_home connections;
@@ -117,10 +121,9 @@ server::server(event_loops& loops, doors rules)
     : loops_{loops}, rules_{std::move(rules)}, rooms_{rooms_of(rules_.connections), rooms_of(rules_.connections)} {
   for (std::size_t loop = 0; loop < loops_.size(); ++loop)
     floors_.push_back(std::make_unique<floor>(*this, loop));
-  if (rules_.jwks)
-    loops_.post(0, [this] { fetch_keys(); });
-  else
-    report_keys("");
+  // Before anybody can be told that the ports are open: without keys the server is not ready.
+  report_keys(rules_.jwks ? "the keys that tokens are checked by have not been fetched yet" : "");
+  if (rules_.jwks) loops_.post(0, [this] { fetch_keys(); });
 }
 
 server::~server() = default;

@@ -53,6 +53,7 @@ session::session(session_home& home, newcomer& who)
       id_{connection_id::make()},
       place_{std::move(who.place)},
       seat_{std::move(who.seat)},
+      how_{std::make_unique<arrival>(std::move(who.how))},
       loop_{static_cast<std::uint32_t>(home.index)} {
   if (who.wanted) wanted_ = std::make_unique<wanted_thread>(std::move(*who.wanted));
 }
@@ -474,7 +475,7 @@ void session::on_deadline() {
     break;
   case phase::awaiting_token:
     if (verifying_) return turn_away("the keys that tokens are checked by do not come", keys_retry_after);
-    home_->tokens.note_refusal({token_trouble::invalid, "no token came in time"}, to_string(id_));
+    home_->tokens.note_refusal({token_trouble::invalid, "no token came in time"}, how_->client);
     return close_now({close_code::never_authenticated, "no token came in time", {}});
   case phase::awaiting_user:
     return close_now({close_code::state_lost, "the user's state did not answer in time", {}});

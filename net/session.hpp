@@ -39,6 +39,7 @@ struct session_home {
   const gangway::gate& gate;
   token_verifier& tokens;
   token_expiries expiries; ///< of the sessions that end with their tokens
+  sign_in_log& sign_ins;
   std::unordered_set<std::shared_ptr<session>> sessions{};
   std::function<void()> on_left{}; ///< a session has ended
 };
@@ -190,7 +191,8 @@ private:
   std::unique_ptr<wanted_thread> wanted_;    // until the user is told
   std::unique_ptr<wire::refresh_token> next_renewal_; // came while one is verified; nothing more is read meanwhile
   berth place_;
-  lobby_seat seat_; // until a token was good
+  lobby_seat seat_;              // until a token was good
+  std::unique_ptr<arrival> how_; // until then, too
   token_expiries::place expiry_;
   std::unique_ptr<close_reason> closing_with_;
   std::unique_ptr<timer> timer_;

@@ -16,6 +16,7 @@ error_code code_of(const token_fault& fault) {
   case token_trouble::unavailable:
     return error_code::overloaded;
   case token_trouble::invalid:
+  case token_trouble::wrong_signature:
   case token_trouble::unknown_key:
     break;
   }
@@ -37,8 +38,8 @@ void session::on_connect(const wire::connect& what) {
 
 void session::on_connect_judged(const wire::connect& what, token_verdict verdict) {
   if (const auto* fault = std::get_if<token_fault>(&verdict)) {
+    home_->tokens.note_refusal(*fault, how_->client);
     if (fault->kind == token_trouble::unavailable) return turn_away(fault->reason, keys_retry_after, what.request);
-    home_->tokens.note_refusal(*fault, to_string(id_));
     refuse(what.request, code_of(*fault), fault->reason);
     // Who has an old one can get a new one, and dial again with it.
     const auto code = fault->kind == token_trouble::expired ? close_code::token_expired : close_code::invalid_token;
@@ -67,6 +68,7 @@ void session::become(identity who) {
   rank_ = parse_tier(who.tier);
   tier_ = std::move(who.tier);
   simulation_ = who.simulation;
+  if (const auto how = std::move(how_)) home_->sign_ins.add(id_, user_id_, tier_, simulation_, *how);
   if (who.expires_at) expire_at(*who.expires_at);
 }
 
@@ -111,6 +113,7 @@ void session::verify_renewal(const wire::refresh_token& what) {
 // The tier of the new token counts from the next connection on.
 void session::on_refresh_judged(std::optional<std::int64_t> request, token_verdict verdict) {
   if (const auto* fault = std::get_if<token_fault>(&verdict)) {
+    home_->tokens.note_refusal(*fault, to_string(id_));
     // To judge garbage costs more than to send it.
     if (fault->kind != token_trouble::unavailable && ++bad_frames_ > rules().bad_frames_max)
       return close_now({close_code::too_many_bad_frames, "too many bad frames", {}});

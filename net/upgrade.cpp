@@ -69,12 +69,13 @@ http_answer foreign_origin(const http_request& request, std::string_view host) {
 // The first one present decides, even if it is no good.
 std::variant<credential, http_answer> credential_of(const http_request& request, const http_query& query,
                                                     const connection_rules& rules) {
-  if (auto token = token_of(request)) return shown_token{std::move(*token)};
-  if (const auto* ticket = find(query, "ticket")) return shown_ticket{*ticket};
+  if (auto token = token_of(request))
+    return shown_token{std::move(*token), request.count(field::authorization) > 0 ? "header" : "subprotocol"};
+  if (const auto* ticket = find(query, "ticket")) return shown_ticket{std::string{without_scheme(*ticket)}};
   for (const auto* name : {"access_token", "token"}) {
     const auto* token = find(query, name);
     if (token == nullptr) continue;
-    if (rules.insecure_query_token && std::string_view{name} == "access_token") return shown_token{*token};
+    if (rules.insecure_query_token && std::string_view{name} == "access_token") return shown_token{*token, "query"};
     return http_error(400, "bad_request",
                       "a token comes in the Authorization header, the subprotocol or a connect frame: addresses are "
                       "written into logs");

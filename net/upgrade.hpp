@@ -16,6 +16,7 @@ namespace gangway {
 /// What somebody shows to be let in (protocol.md, "Authentication"): nothing yet, a token, or a ticket.
 struct shown_token {
   std::string text;
+  std::string_view where; ///< it was shown: a literal for the log
 };
 struct shown_ticket {
   std::string text;

@@ -89,6 +89,7 @@ void jwks_source::on_fetched(fetched what) {
         body_ = document->body;
         auto keys = std::make_shared<const key_set>(std::get<key_set>(std::move(read)));
         log::info("keys for tokens fetched", {{"keys", keys->size()}});
+        say_what_is_left_out(*keys);
         whom_.on_keys(std::move(keys));
       }
     }
@@ -111,6 +112,14 @@ void jwks_source::on_fetched(fetched what) {
   for (const auto& done : std::exchange(waiting_, {}))
     done(trouble_.empty() ? key_renewal::done : key_renewal::unavailable);
   schedule(delay);
+}
+
+// Once, and not with every fetch of a set that has something else new.
+void jwks_source::say_what_is_left_out(const key_set& keys) {
+  if (keys.left_out() == left_out_) return;
+  left_out_ = keys.left_out();
+  for (const auto& reason : left_out_)
+    log::warning("a key of the key set (JWKS) is not used", {{"reason", reason}});
 }
 
 void jwks_source::report(const std::string& state) {

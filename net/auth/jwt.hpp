@@ -27,7 +27,8 @@ struct token_rules {
   std::chrono::seconds leeway{60};     ///< for `exp` and `nbf`
   std::string user_claim = "sub";
   std::string tier_claim = "tier";
-  std::vector<std::string> role_claims{"role", "roles"}; ///< each a string, or a list of them
+  /// Each a string, or a list of them. What is called `scope` or `scp` has several in one string (RFC 8693, 4.2).
+  std::vector<std::string> role_claims{"role", "roles"};
 };
 
 /// What a token says about its bearer.
@@ -44,15 +45,19 @@ struct token_claims {
 /// How a token is not to be believed.
 enum class token_trouble : std::uint8_t {
   invalid,
-  expired,     ///< it was good once: the client should get a new one
-  unknown_key, ///< newer keys may know it
-  unavailable, ///< the keys that it would be checked by cannot be had now: the client should come again
+  wrong_signature, ///< by the keys in force: newer ones under the same names may say otherwise
+  expired,         ///< it was good once: the client should get a new one
+  unknown_key,     ///< newer keys may know it
+  unavailable,     ///< the keys that it would be checked by cannot be had now: the client should come again
 };
 
-/// Why a token is refused. The reason quotes nothing of the token.
+/// Why a token is refused. The reason quotes nothing of the token, and is what its bearer is told; the rest is for the
+/// log.
 struct token_fault {
   token_trouble kind = token_trouble::invalid;
   std::string reason;
+  std::string received = {}; ///< what of the token is meant
+  std::string wanted = {};   ///< what it should be
 
   friend bool operator==(const token_fault&, const token_fault&) = default;
 };
@@ -68,12 +73,17 @@ struct parsed_token {
   std::string signature;
 };
 
+/// Returns a token without "Bearer " before it, in whatever case, and without blanks around it: some clients put the
+/// whole value of their header wherever a token belongs.
+std::string_view without_scheme(std::string_view token) noexcept;
+
 /// Returns the parts of a token, or why they cannot be read. Headers that name or bring keys (`jku`, `jwk`, `x5u`,
 /// `x5c`) are not looked at; `alg: none` and other algorithms are refused, and so is `crit`: no extension is known.
 std::variant<parsed_token, token_fault> parse_token(std::string_view token);
 
 /// Returns what a token claims at the time `now`, or why it is not to be believed: signed with an unknown key, or
-/// wrongly; without `exp`, expired, not yet valid (`nbf`), of another issuer or for another audience than the rules
+/// wrongly; without `exp`, expired, good for more than ten years (an `exp` in milliseconds), not yet valid (`nbf`), of
+/// another issuer or for another audience than the rules
 /// name, or without a user id.
 token_verdict judge_token(const parsed_token& token, const key_set& keys, const token_rules& rules, utc_time now);
 

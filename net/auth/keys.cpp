@@ -54,8 +54,43 @@ std::optional<signature_algorithm> parse_signature_algorithm(std::string_view na
   if (name == "HS256") return signature_algorithm::hs256;
   if (name == "RS256") return signature_algorithm::rs256;
   if (name == "ES256") return signature_algorithm::es256;
-  if (name == "EdDSA") return signature_algorithm::eddsa;
+  if (name == "EdDSA" || name == "Ed25519") return signature_algorithm::eddsa;
   return std::nullopt;
+}
+
+std::string_view to_string(signature_algorithm which) noexcept {
+  switch (which) {
+  case signature_algorithm::hs256:
+    return "HS256";
+  case signature_algorithm::rs256:
+    return "RS256";
+  case signature_algorithm::es256:
+    return "ES256";
+  case signature_algorithm::eddsa:
+    return "EdDSA";
+  }
+  return "";
+}
+
+std::string quote_for_log(std::string_view text) {
+  constexpr std::size_t bytes_max = 128;
+  if (text.size() <= bytes_max) return '"' + std::string{text} + '"';
+  auto end = bytes_max;
+  // Not in the middle of a character.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U)
+    --end;
+  return '"' + std::string{text.substr(0, end)} + "\" and " + std::to_string(text.size() - end) + " bytes more";
+}
+
+std::string key_set::describe() const {
+  constexpr std::size_t shown_max = 6;
+  std::string result;
+  for (std::size_t i = 0; i < std::min(keys_.size(), shown_max); ++i) {
+    result.append(i > 0 ? ", " : "").append(to_string(keys_[i].algorithm));
+    if (keys_[i].id) result.append(" ").append(quote_for_log(*keys_[i].id));
+  }
+  if (keys_.size() > shown_max) result += " and " + std::to_string(keys_.size() - shown_max) + " more";
+  return result;
 }
 
 std::string sign_hs256(std::string_view secret, std::string_view message) {

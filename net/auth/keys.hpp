@@ -16,11 +16,15 @@
 
 namespace gangway {
 
-/// How a token is signed (RFC 7518, 3.1; RFC 8037, 3.1). There are others, and they are not accepted.
+/// How a token is signed (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864). There are others, and they are not accepted.
 enum class signature_algorithm : std::uint8_t { hs256, rs256, es256, eddsa };
 
-/// Returns the algorithm of that name, as a token's header spells it.
+/// Returns the algorithm of that name, as a token's header spells it. EdDSA and its newer name, Ed25519 (RFC
+/// 9864, 2.2), are the same.
 std::optional<signature_algorithm> parse_signature_algorithm(std::string_view name) noexcept;
+
+/// Returns the name of an algorithm, the older one of EdDSA's.
+std::string_view to_string(signature_algorithm which) noexcept;
 
 /// What a token's header says of the key that it was signed with.
 struct key_hint {
@@ -55,8 +59,8 @@ public:
   static std::variant<key_set, std::string> of_pem(std::string_view text);
 
   /// Returns the keys of a JSON Web Key Set that verify signatures, or what is wrong with it. Keys of other kinds and
-  /// for other uses are left out (RFC 7517, 5), secrets (`oct`) as well: a set that anybody may fetch holds none. A set
-  /// without a single usable key is refused.
+  /// for other uses are left out (RFC 7517, 5), secrets (`oct`) and private keys as well: a set that anybody may fetch
+  /// holds none. A member that is null counts as absent. A set without a single usable key is refused.
   static std::variant<key_set, std::string> of_jwks(std::string_view text);
 
   key_set(key_set&&) noexcept;
@@ -68,6 +72,12 @@ public:
   signature_verdict check(const key_hint& hint, std::string_view message, std::string_view signature) const;
 
   std::size_t size() const noexcept { return keys_.size(); }
+
+  /// Returns what of a JSON Web Key Set was left out, and why: a few lines such as `key 2 ("b"): its use is "enc"`.
+  const std::vector<std::string>& left_out() const noexcept { return left_out_; }
+
+  /// Returns which keys these are, for the log: `RS256 "a", ES256 "b"`, a few of them. Never a key itself.
+  std::string describe() const;
 
 private:
   struct pkey_deleter {
@@ -90,7 +100,11 @@ private:
   friend struct jwk_reader;
 
   std::vector<key> keys_;
+  std::vector<std::string> left_out_;
 };
+
+/// Returns a text that somebody else chose as it may stand in a line of the log: in quotes, and cut if it is long.
+std::string quote_for_log(std::string_view text);
 
 /// Returns the HMAC-SHA256 of `message`, 32 bytes.
 std::string sign_hs256(std::string_view secret, std::string_view message);

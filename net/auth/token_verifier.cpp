@@ -8,8 +8,9 @@ namespace gangway {
 
 namespace {
 
-token_fault not_judged() {
-  return {token_trouble::unavailable, "the key that the token is signed with is not known yet; come again later"};
+token_fault not_judged(token_fault because) {
+  return {token_trouble::unavailable, "the key that the token is signed with is not known yet; come again later",
+          std::move(because.received), std::move(because.wanted)};
 }
 
 } // namespace
@@ -22,17 +23,29 @@ void token_verifier::use(std::shared_ptr<const key_set> keys) {
 }
 
 void token_verifier::note_refusal(const token_fault& fault, std::string_view who) {
-  if (notes_.take(std::chrono::steady_clock::now()))
-    log::info("a client was refused", {{"reason", fault.reason}, {"client", std::string{who}}});
+  if (!notes_.take(std::chrono::steady_clock::now())) return;
+  constexpr std::string_view message = "a client was refused";
+  if (fault.received.empty() && fault.wanted.empty())
+    return log::info(message, {{"reason", fault.reason}, {"client", who}});
+  log::info(message,
+            {{"reason", fault.reason}, {"received", fault.received}, {"wanted", fault.wanted}, {"client", who}});
 }
 
 void token_verifier::verify(std::string token, answer done) {
+  if (const auto bare = without_scheme(token); bare.size() != token.size()) token = std::string{bare};
   auto verdict = judge(token, utc_now());
-  const auto* fault = std::get_if<token_fault>(&verdict);
-  if (fault == nullptr || fault->kind != token_trouble::unknown_key || !ask_) return done(std::move(verdict));
+  if (!may_be_newer(verdict)) return done(std::move(verdict));
   ask_([this, token = std::move(token), done = std::move(done)](key_renewal renewal) {
     judge_again(token, renewal, done);
   });
+}
+
+// Newer keys may have other names, or take the place of old ones under the same. A token that was found good is not
+// judged again, so that nobody waits here whose key is in force.
+bool token_verifier::may_be_newer(const token_verdict& verdict) const {
+  const auto* fault = std::get_if<token_fault>(&verdict);
+  return ask_ && fault != nullptr
+         && (fault->kind == token_trouble::unknown_key || fault->kind == token_trouble::wrong_signature);
 }
 
 // Whoever signs with a key that is newer than ours must not be told that the token is bad: only keys that came after it
@@ -40,9 +53,10 @@ void token_verifier::verify(std::string token, answer done) {
 // have everybody turned away who has the new one.
 void token_verifier::judge_again(std::string_view token, key_renewal renewal, const answer& done) {
   auto verdict = judge(token, utc_now());
-  const auto* fault = std::get_if<token_fault>(&verdict);
-  const bool is_unknown = fault != nullptr && fault->kind == token_trouble::unknown_key;
-  if (is_unknown && (renewal != key_renewal::done || !by_.keys)) verdict = not_judged();
+  if (may_be_newer(verdict) && (renewal != key_renewal::done || !by_.keys)) {
+    auto& fault = std::get<token_fault>(verdict);
+    verdict = not_judged(std::move(fault));
+  }
   done(std::move(verdict));
 }
 
@@ -50,7 +64,11 @@ token_verdict token_verifier::judge(std::string_view token, utc_time now) {
   const auto* known = token.size() > token_bytes_max ? nullptr : cache_.find(token);
   if (known != nullptr) {
     if (now < known->expires_at + by_.rules.leeway) return *known;
-    return token_fault{token_trouble::expired, "the token has expired"};
+    const auto seconds = [](utc_time when) {
+      return std::to_string(std::chrono::floor<std::chrono::seconds>(when).time_since_epoch().count());
+    };
+    return token_fault{token_trouble::expired, "the token has expired", "exp " + seconds(known->expires_at),
+                       "later than " + seconds(now - by_.rules.leeway)};
   }
   const auto parsed = parse_token(token);
   if (const auto* fault = std::get_if<token_fault>(&parsed)) return *fault;
@@ -70,9 +88,13 @@ token_verdict token_verifier::judge_signed(const parsed_token& token, utc_time n
     }
     return verdict;
   }
+  const auto& development = by_.development_keys;
+  if (development && development->check(token.key, token.signed_part, token.signature) == signature_verdict::good)
+    return judge_token(token, *development, by_.rules, now);
   // Keys that are fetched are public: none of them makes such a signature.
   if (ask_ && token.key.algorithm == signature_algorithm::hs256)
-    return token_fault{token_trouble::invalid, "the token is signed with HS256, and tokens here are not"};
+    return token_fault{token_trouble::invalid, "the token is signed with HS256, and tokens here are not", "alg HS256",
+                       by_.keys ? by_.keys->describe() : "alg RS256, ES256 or EdDSA"};
   if (!by_.keys) return token_fault{token_trouble::unknown_key, "no keys to check tokens by are known yet"};
   return judge_token(token, *by_.keys, by_.rules, now);
 }

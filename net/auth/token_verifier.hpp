@@ -28,8 +28,8 @@ inline constexpr std::chrono::seconds keys_retry_after{2};
 /// For how long newer keys may be waited for: somewhat longer than a fetch takes.
 inline constexpr std::chrono::seconds keys_patience{10};
 
-/// One loop's judge of tokens: knows the keys in force, asks for newer ones when a token's is unknown, and remembers
-/// what it found good. Not thread-safe.
+/// One loop's judge of tokens: knows the keys in force, asks for newer ones when a token's is unknown or did not make
+/// its signature, and remembers what it found good. Not thread-safe.
 class token_verifier {
 public:
   using answer = std::function<void(token_verdict)>;
@@ -41,7 +41,8 @@ public:
   struct basis {
     token_rules rules;
     std::shared_ptr<const key_set> keys;
-    std::shared_ptr<const key_set> simulation_keys; ///< for end-to-end tests; null if there are none
+    std::shared_ptr<const key_set> simulation_keys;            ///< for end-to-end tests; null if there are none
+    std::shared_ptr<const key_set> development_keys = nullptr; ///< of the tokens that `--dev` makes; null without it
   };
 
   explicit token_verifier(basis by, ask_for_keys ask = {});
@@ -54,12 +55,14 @@ public:
   void note_refusal(const token_fault& fault, std::string_view who);
 
   /// Calls `done` with what `token` says at this time: at once, or later on this loop if newer keys are needed.
+  /// "Bearer" before it does not count.
   void verify(std::string token, answer done);
 
 private:
   token_verdict judge(std::string_view token, utc_time now);
   void judge_again(std::string_view token, key_renewal renewal, const answer& done);
   token_verdict judge_signed(const parsed_token& token, utc_time now) const;
+  bool may_be_newer(const token_verdict& verdict) const;
 
   static constexpr std::size_t cache_entries_max = 16'384;
   static constexpr std::uint32_t refusals_noted_max = 20; // a second

@@ -2,7 +2,13 @@
 #include "net/session.hpp"
 
 #define CAF_SUITE session_tokens
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <caf/all.hpp>
 #include <caf/test/unit_test.hpp>
 
@@ -297,6 +303,77 @@ CAF_TEST(a_client_is_heard_while_newer_keys_are_fetched_for_its_new_token) {
   CAF_CHECK(!is_reading);
 }
 
+// Whoever showed a token in time must not be told that he did not, because its key had to be fetched.
+CAF_TEST(a_connect_outlasts_the_timeout_while_keys_are_fetched) {
+  boost::asio::io_context nowhere;
+  boost::asio::ip::tcp::acceptor issuer{nowhere, {boost::asio::ip::address_v4::loopback(), 0}};
+  const auto url = "http://127.0.0.1:" + std::to_string(issuer.local_endpoint().port()) + "/keys";
+  constexpr auto timeout = 300ms;
+  harbour there{with([&](doors& rules) {
+    rules.tokens.keys = nullptr;
+    rules.jwks = jwks_place{url, "", {}};
+    rules.connections.authentication_timeout = timeout;
+  })};
+  auto asker = issuer.accept();
+  const signer known{"ES256"};
+  const auto end = std::chrono::floor<std::chrono::seconds>(utc_now() + 1h).time_since_epoch().count();
+  raw_client client{there.port};
+  client.upgrade();
+  client.send_text(R"({"id":1,"type":"connect","token":")"
+                   + known.token_of(R"({"sub":"ada","exp":)" + std::to_string(end) + '}', "a") + "\"}");
+  // Another connection, which says nothing, shows when the timeout is over.
+  raw_client witness{there.port};
+  witness.upgrade();
+  CAF_CHECK(has(witness.read_text(), "4502"));
+  const auto body = key_set_of(known.jwk("a"));
+  const auto answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+                      + std::to_string(body.size()) + "\r\n\r\n" + body;
+  boost::asio::write(asker, boost::asio::buffer(answer));
+  CAF_CHECK(has(client.read_text(), "connected"));
+}
+
+CAF_TEST(a_judgement_that_does_not_come_ends_the_connection_with_503) {
+  harbour there;
+  // The loop whose tickets these seem to be stands still, until the first has been told so.
+  std::promise<void> stands;
+  std::promise<void> goes_on;
+  there.loops.post(0, [&] {
+    stands.set_value();
+    goes_on.get_future().wait();
+  });
+  stands.get_future().wait();
+  std::mutex gate;
+  std::condition_variable changed;
+  std::vector<int> told;
+  std::vector<std::thread> clients;
+  constexpr int many = 12;
+  for (int i = 0; i < many; ++i)
+    clients.emplace_back([&] {
+      raw_client client{there.port};
+      client.send("GET /ws?ticket=0.abc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+      int status = 0;
+      try {
+        const auto answer = client.read_response();
+        // One answer, and then the end: the next request may be somebody else's.
+        if (client.is_hung_up() && (answer.status == 401 || answer.has("Retry-After: "))) status = answer.status;
+      } catch (const std::exception&) {
+      }
+      const std::lock_guard lock{gate};
+      told.push_back(status);
+      changed.notify_all();
+    });
+  {
+    std::unique_lock lock{gate};
+    changed.wait_for(lock, 60s, [&] { return !told.empty(); });
+    CAF_CHECK(!told.empty() && told.front() == 503);
+  }
+  goes_on.set_value();
+  for (auto& client : clients)
+    client.join();
+  CAF_CHECK_EQUAL(told.size(), static_cast<std::size_t>(many));
+}
+
 CAF_TEST(garbage_for_a_renewal_is_not_judged_for_ever) {
   harbour there{with([](doors& rules) { rules.connections.bad_frames_max = 3; })};
   raw_client client{there.port};
@@ -310,7 +387,8 @@ CAF_TEST(garbage_for_a_renewal_is_not_judged_for_ever) {
 CAF_TEST(new_keys_are_in_force_at_once) {
   harbour there;
   const signer next{"ES256"};
-  const auto token = next.token_of(R"({"sub":"ada","exp":4000000000})");
+  const auto end = std::chrono::floor<std::chrono::seconds>(utc_now() + 1h).time_since_epoch().count();
+  const auto token = next.token_of(R"({"sub":"ada","exp":)" + std::to_string(end) + '}');
   CAF_CHECK_EQUAL(raw_client{there.port}.upgrade(bearer(token)).status, 401);
   there.doors_->use_keys(std::make_shared<const key_set>(std::get<key_set>(key_set::of_pem(next.pem()))));
   int status = 0;
