@@ -61,6 +61,10 @@ void inspector_state::start(inspector_pointer self, server_facts facts) {
 
 void inspector_state::on_component_changed(const component_changed& report) {
   components_[report.component] = report.reason;
+  if (was_ready_) return;
+  was_ready_ =
+      std::all_of(components_.begin(), components_.end(), [](const auto& known) { return known.second.empty(); });
+  if (was_ready_ && facts_.on_ready) facts_.on_ready();
 }
 
 void inspector_state::on_tree_grown(const tree_grown& report) {

@@ -26,6 +26,7 @@ struct server_facts {
   /// Returns how late each event loop is now. May be empty.
   std::function<std::vector<std::chrono::nanoseconds>()> loop_lag;
   std::vector<std::string> agents = {}; ///< the names of those that are configured
+  std::function<void()> on_ready = {};  ///< called once, when every component is ready for the first time
 };
 
 /// Returns the body of `/health` and `/api/v1/status`, without the envelope of the latter. Ready means: every component
@@ -139,6 +140,7 @@ private:
   tree_grown tree_;
   std::vector<last_answer> shards_; ///< in the order of the tree's directories
   store_measures stored_;           ///< as the store said last
+  bool was_ready_ = false;
 };
 
 /// Returns the behaviour of the inspector.

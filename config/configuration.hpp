@@ -49,7 +49,7 @@ std::vector<std::string> validate(const settings& values);
 std::string print_settings(const settings& values, bool redact);
 
 /// Returns the secret in a file, without the line end after it, or why it cannot be had. A file of more than 64 KiB
-/// holds something else.
+/// holds something else, and one that others than its owner may write is refused.
 std::variant<file_text, file_fault> read_secret_file(const std::filesystem::path& file);
 
 /// Returns where `gangwayd --dev` leaves the secret that it made up, for `gangwayctl token --dev` to find: beside the

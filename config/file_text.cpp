@@ -39,7 +39,18 @@ std::variant<file_text, file_fault> read_text(const std::filesystem::path& file,
   // Editors put a byte order mark there. Behind one OpenSSL does not see that a key begins, and no issuer signs with
   // it.
   if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
-  return file_text{std::move(text)};
+  const bool is_ours = what.st_uid == ::geteuid();
+  return file_text{std::move(text), S_ISREG(what.st_mode) && (what.st_mode & (S_IWGRP | S_IWOTH)) != 0,
+                   S_ISREG(what.st_mode)
+                       && ((what.st_mode & S_IROTH) != 0 || (is_ours && (what.st_mode & S_IRGRP) != 0))};
+}
+
+std::variant<file_text, file_fault> read_trusted_text(const std::filesystem::path& file, std::size_t bytes_max,
+                                                      bool or_pipe) {
+  auto result = read_text(file, bytes_max, or_pipe);
+  if (const auto* read = std::get_if<file_text>(&result); read != nullptr && read->others_may_write)
+    return file_fault{absolute_path(file) + ": can be written by others than its owner: chmod go-w it"};
+  return result;
 }
 
 std::string complain_about_place(const std::filesystem::path& file) {

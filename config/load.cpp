@@ -266,6 +266,9 @@ private:
       return;
     }
     auto& secret = std::get<file_text>(read).text;
+    if (std::get<file_text>(read).others_may_read)
+      result_.warnings.push_back("auth.secret_file " + absolute_path(auth.secret_file)
+                                 + ": can be read by others than its owner: chmod 0600 it, or mount it with mode 0440");
     const auto complaint = complain(option{.key = "auth.secret", .says = {}, .secret = true}, secret);
     if (secret.empty())
       result_.errors.push_back("auth.secret_file " + absolute_path(auth.secret_file) + ": is empty");
@@ -304,7 +307,7 @@ loaded load_settings(const std::optional<std::filesystem::path>& file, const env
 }
 
 std::variant<file_text, file_fault> read_secret_file(const std::filesystem::path& file) {
-  auto result = read_text(file, secret_file_bytes_max, true);
+  auto result = read_trusted_text(file, secret_file_bytes_max, true);
   if (auto* read = std::get_if<file_text>(&result)) {
     if (read->text.ends_with('\n')) read->text.pop_back();
     if (read->text.ends_with('\r')) read->text.pop_back();

@@ -75,7 +75,7 @@ std::vector<std::string> faults_of_files(const settings& values, bool developmen
   // With the keys that --dev makes up, the certificate alone is read.
   auto read = values;
   if (!has_key_source(read)) read.auth.secret.assign(secret_bytes_min, ' ');
-  const auto opened = doors_of(read, development, 1);
+  const auto opened = doors_of(read, development ? make_secret() : std::string{}, 1);
   if (const auto* reason = std::get_if<std::string>(&opened)) result.push_back(*reason);
   if (const auto place = complain_about_place(values.store.path); !place.empty())
     result.push_back("store.path " + absolute_path(values.store.path) + ": " + place);
@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
   bool check = false;
   bool print = false;
   app.add_option("--config", file, "settings (TOML); config/gangway.toml lists every option");
-  app.add_flag("--dev", development, "development mode: loopback only, a generated secret, the demo page");
+  app.add_flag("--dev", development, "development mode: loopback only, a secret of its own for tokens, the demo page");
   app.add_flag("--check-config", check, "check the settings, say what is wrong, and end");
   app.add_flag("--print-config", print, "print the settings in force, without secrets, and end");
   app.set_version_flag("--version", "gangwayd " GANGWAY_VERSION);
@@ -145,13 +145,14 @@ int main(int argc, char** argv) {
   // What is said of it later names the place, wherever the reader is.
   values.store.path = absolute_path(values.store.path);
   const auto secret_file = development_secret_file(values);
-  const bool generated = development && !has_key_source(values);
-  if (generated) values.auth.secret = make_secret();
+  // What --dev signs is for nobody else: a production server may have the secret that is configured here.
+  const auto development_secret = development ? make_secret() : std::string{};
+  if (development && !has_key_source(values)) values.auth.secret = development_secret;
   bool left = false;
   // Only once the store is ours: another server's secret may be in the file beside it.
   const auto on_claimed = [&]() -> std::string {
-    if (!generated) return {};
-    auto trouble = leave_secret(secret_file, values.auth.secret);
+    if (!development) return {};
+    auto trouble = leave_secret(secret_file, development_secret);
     left = trouble.empty();
     return trouble;
   };
@@ -161,7 +162,7 @@ int main(int argc, char** argv) {
   options.level = log::parse_level(values.log.level).value_or(log::level::info);
   options.format = log::parse_format(values.log.format).value_or(log::format::automatic);
   log::start(options);
-  const int status = serve(values, development, on_claimed);
+  const int status = serve(values, development_secret, on_claimed);
   log::stop();
   if (left) ::unlink(secret_file.c_str());
   return status;

@@ -69,7 +69,7 @@ std::variant<std::shared_ptr<const key_set>, std::string> load_keys(const settin
   const auto& auth = values.auth;
   if (!auth.jwks_url.empty()) return std::shared_ptr<const key_set>{};
   if (!auth.public_key_file.empty()) {
-    const auto file = read_text(auth.public_key_file, key_file_bytes_max);
+    const auto file = read_trusted_text(auth.public_key_file, key_file_bytes_max);
     if (const auto* fault = std::get_if<file_fault>(&file)) return "auth.public_key_file " + fault->reason;
     auto keys = key_set::of_pem(std::get<file_text>(file).text);
     if (const auto* reason = std::get_if<std::string>(&keys))
@@ -89,13 +89,16 @@ std::variant<tls_context, std::string> load_certificate(const settings& values) 
   if (values.tls.certificate_file.empty()) return tls_context{};
   for (const auto& [option, file] : {std::pair{"tls.certificate_file", values.tls.certificate_file},
                                      std::pair{"tls.key_file", values.tls.key_file}}) {
-    const auto read = read_text(file, key_file_bytes_max);
+    // A certificate is nothing without its key.
+    const bool is_key = file == values.tls.key_file;
+    const auto read = is_key ? read_trusted_text(file, key_file_bytes_max) : read_text(file, key_file_bytes_max);
     if (const auto* fault = std::get_if<file_fault>(&read)) return std::string{option} + ' ' + fault->reason;
   }
   return load_tls_context(values.tls.certificate_file, values.tls.key_file);
 }
 
-std::variant<doors, std::string> doors_of(const settings& values, bool development, std::uint32_t connections_max) {
+std::variant<doors, std::string> doors_of(const settings& values, const std::string& development_secret,
+                                          std::uint32_t connections_max) {
   doors result;
   auto keys = load_keys(values);
   if (auto* reason = std::get_if<std::string>(&keys)) return std::move(*reason);
@@ -108,7 +111,7 @@ std::variant<doors, std::string> doors_of(const settings& values, bool developme
   if (!auth.jwks_url.empty()) {
     if (!parse_http_url(auth.jwks_url)) return "auth.jwks_url \"" + auth.jwks_url + "\" cannot be read as a URL";
     if (!auth.jwks_ca_file.empty()) {
-      const auto read = read_text(auth.jwks_ca_file, key_file_bytes_max);
+      const auto read = read_trusted_text(auth.jwks_ca_file, key_file_bytes_max);
       if (const auto* fault = std::get_if<file_fault>(&read)) return "auth.jwks_ca_file " + fault->reason;
     }
     try {
@@ -123,9 +126,10 @@ std::variant<doors, std::string> doors_of(const settings& values, bool developme
   result.connections = connection_rules_of(values, connections_max);
   result.http.version = GANGWAY_VERSION;
   result.http.admin_role = values.admin.role;
-  result.http.dev = development;
-  if (!development) return result;
-  result.http.demo_secret = auth.secret;
+  result.http.dev = !development_secret.empty();
+  if (!result.http.dev) return result;
+  result.http.demo_secret = development_secret;
+  result.tokens.development_keys = std::make_shared<const key_set>(key_set::of_secret(development_secret));
   for (const auto& file : demo_files())
     result.http.files[std::string{file.path}] = {std::string{file.content_type}, std::string{file.body}};
   return result;

@@ -21,6 +21,9 @@ std::variant<std::shared_ptr<const key_set>, std::string> load_keys(const settin
 std::variant<tls_context, std::string> load_certificate(const settings& values);
 
 /// Returns what the doors go by, but for who is behind them; or what is wrong with the files that the settings name.
-std::variant<doors, std::string> doors_of(const settings& values, bool development, std::uint32_t connections_max);
+/// With a `development_secret`, of `--dev`, the demo page's tokens are signed with it, and tokens of it are good beside
+/// those that the settings name. It is never a secret of theirs.
+std::variant<doors, std::string> doors_of(const settings& values, const std::string& development_secret,
+                                          std::uint32_t connections_max);
 
 } // namespace gangway

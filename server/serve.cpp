@@ -152,7 +152,8 @@ void block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-int serve(const settings& values, bool development, const std::function<std::string()>& on_claimed) {
+int serve(const settings& values, const std::string& development_secret,
+          const std::function<std::string()>& on_claimed) {
   const auto signals = our_signals();
   // A SIGHUP asks to reload, unless it says that the terminal from which we were started is gone.
   const auto has_terminal = ::isatty(STDIN_FILENO);
@@ -161,7 +162,7 @@ int serve(const settings& values, bool development, const std::function<std::str
   if (const auto reason = validate(agents); !reason.empty()) return refuse_to_start(reason);
 
   const auto connections_max = connections_max_of(values, raise_descriptor_limit());
-  auto opened = doors_of(values, development, connections_max);
+  auto opened = doors_of(values, development_secret, connections_max);
   if (const auto* reason = std::get_if<std::string>(&opened)) return refuse_to_start(*reason);
   auto& ways_in = std::get<doors>(opened);
   // Before everything whose end may have to wait for somebody, such as a lookup of a name.
@@ -183,6 +184,17 @@ int serve(const settings& values, bool development, const std::function<std::str
                      }};
   for (const auto& agent : agents)
     facts.agents.push_back(agent.name);
+  // Filled before the inspector is told that the ports are open, and read behind that.
+  std::string address;
+  std::string admin_address;
+  facts.on_ready = [&] {
+    log::info("ready", {{"listen", address},
+                        {"admin_listen", admin_address},
+                        {"environment", values.environment},
+                        {"version", GANGWAY_VERSION},
+                        {"tls", !values.tls.key_file.empty()},
+                        {"loops", loops.size()}});
+  };
   const auto inspector_handle = system.spawn(inspector, std::move(facts));
   // The ports open first: while the store opens, the health check says so, and visitors are asked to come again.
   ways_in.behind.inspector = inspector_handle;
@@ -226,18 +238,14 @@ int serve(const settings& values, bool development, const std::function<std::str
   self->request(supervisor_handle, caf::infinite, get_directories{})
       .receive([&](std::vector<directory_actor>& directories) { front.open_to(std::move(directories)); },
                [](const caf::error&) {});
+  address = address_of(values.listen, std::get<std::uint16_t>(visitors));
+  admin_address = address_of(values.admin.listen, std::get<std::uint16_t>(administrators));
+  // `ready` is in the log once /health says so, too: that may have to wait for keys.
   caf::anon_send(inspector_handle, component_changed{"doors", ""});
-  const auto address = address_of(values.listen, std::get<std::uint16_t>(visitors));
-  log::info("ready", {{"listen", address},
-                      {"admin_listen", address_of(values.admin.listen, std::get<std::uint16_t>(administrators))},
-                      {"environment", values.environment},
-                      {"version", GANGWAY_VERSION},
-                      {"tls", !values.tls.key_file.empty()},
-                      {"loops", loops.size()}});
   if (!values.auth.simulation_secret.empty()) log::warning("whoever has auth.simulation_secret can sign in as anybody");
   if (values.auth.insecure_query_token)
     log::warning("auth.insecure_query_token: tokens in addresses end up in other people's logs");
-  if (development)
+  if (!development_secret.empty())
     std::cerr << "\n  Gangway " GANGWAY_VERSION ", development mode: anybody on this machine may sign in as anybody.\n"
               << "  Open http" << (values.tls.key_file.empty() ? "" : "s") << "://" << address << "/\n"
               << std::endl;

@@ -72,8 +72,9 @@ std::variant<std::string, token_fault> find_secret(const token_request& request,
     return token_fault{.reason = "auth.simulation_secret is not set: give --config FILE or "
                                  "GANGWAY_AUTH_SIMULATION_SECRET"};
   }
-  if (!values.auth.secret.empty()) return values.auth.secret;
+  // Not the configured one: what is made for a server in development mode is good nowhere else.
   if (request.dev) return from_file(development_secret_file(values));
+  if (!values.auth.secret.empty()) return values.auth.secret;
   return token_fault{.reason =
                          "there is no secret to sign with: give --config FILE, GANGWAY_AUTH_SECRET, --secret-from, "
                          "or --dev for a server that runs with --dev"};

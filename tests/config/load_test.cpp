@@ -183,6 +183,14 @@ CAF_TEST(a_value_at_its_bound_is_taken_and_one_beyond_is_refused) {
   refuse("listen = \"localhost:80\"", "1:10: listen must be an address and a port, such as \"127.0.0.1:8080\" or "
                                       "\"[::]:8080\", not \"localhost:80\"");
   accept("origins = [\"https://chat.example.com\", \"http://localhost:3000\", \"http://[::1]:1\"]");
+  for (const auto* origin : {"tauri://localhost", "capacitor://localhost", "ionic://localhost", "file://", "null",
+                             "chrome-extension://abcdefghijklmnop", "moz-extension://0b1c-2d", "app://obsidian.md",
+                             "vscode-webview://a_b", "tauri://localhost:1430", "web+x.y-z://a"})
+    accept("origins = [\"" + std::string{origin} + "\"]");
+  for (const auto* origin :
+       {"*", "://a", "tauri://", "tauri:", "1a://b", "tauri://localhost/", "tauri://a@b", "https://",
+        "https://*.example.com", "tauri://localhost?x", "file:///", "a b://c", "TAURI://localhost"})
+    CAF_CHECK_EQUAL(load("origins = [\"" + std::string{origin} + "\"]").errors.size(), 1u);
   refuse("origins = [\"https://chat.example.com/\"]",
          "1:11: origins must hold origins such as \"https://chat.example.com\" (lower case, nothing after the host or "
          "port), not \"https://chat.example.com/\"");
@@ -364,6 +372,40 @@ CAF_TEST(a_secret_file_that_is_missing_empty_or_short_is_refused) {
   refuse("short", ": the secret must have at least 32 bytes");
   write("huge", std::string(65'537, 's'));
   refuse("huge", ": is larger than 64 KiB");
+}
+
+// Whoever may write the secret may sign in as anybody.
+CAF_TEST(a_secret_file_that_others_may_write_is_refused_and_one_that_they_may_read_is_warned_of) {
+  namespace fs = std::filesystem;
+  const auto file = write("guarded", good_secret);
+  const auto link = file.parent_path() / "link";
+  fs::remove(link);
+  fs::create_symlink(file, link);
+  // A link counts as what it leads to: mounted secrets are links.
+  for (const auto& name : {file, link}) {
+    const auto text = "[auth]\nsecret_file = \"" + name.string() + '"';
+    for (const auto mode : {0600, 0400}) {
+      fs::permissions(file, static_cast<fs::perms>(mode));
+      const auto result = load(text);
+      check_lines(result.errors, {});
+      check_lines(result.warnings, {});
+    }
+    for (const auto mode : {0640, 0604, 0644, 0444, 0440}) {
+      fs::permissions(file, static_cast<fs::perms>(mode));
+      const auto result = load(text);
+      check_lines(result.errors, {});
+      CAF_REQUIRE_EQUAL(result.warnings.size(), 1u);
+      CAF_CHECK_NOT_EQUAL(result.warnings.front().find("can be read by others"), std::string::npos);
+      CAF_CHECK_EQUAL(result.values.auth.secret, good_secret);
+    }
+    for (const auto mode : {0660, 0602, 0666, 0620, 0777}) {
+      fs::permissions(file, static_cast<fs::perms>(mode));
+      const auto result = load(text);
+      CAF_REQUIRE_EQUAL(result.errors.size(), 1u);
+      CAF_CHECK_NOT_EQUAL(result.errors.front().find("can be written by others"), std::string::npos);
+    }
+  }
+  fs::permissions(file, static_cast<fs::perms>(0600));
 }
 
 CAF_TEST(of_a_secret_and_a_file_of_it_the_later_source_wins_and_one_source_cannot_give_both) {

@@ -204,6 +204,8 @@ CAF_TEST(the_secret_comes_from_a_variable_a_file_the_configuration_or_the_dev_se
   signs({"--config", "gangway.toml"}, {}, std::string(33, 'c'));
   write("here.db.dev-secret", std::string(64, 'd') + '\n');
   signs({"--dev"}, {"GANGWAY_STORE_PATH=here.db"}, std::string(64, 'd'));
+  // Also where a secret is configured, which a production server may have.
+  signs({"--dev"}, {"GANGWAY_STORE_PATH=here.db", "GANGWAY_AUTH_SECRET=" + secret}, std::string(64, 'd'));
 }
 
 CAF_TEST(a_token_that_cannot_be_made_is_2_with_a_reason_and_nothing_on_standard_output) {

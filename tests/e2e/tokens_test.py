@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import json
 import tempfile
 import time
 import unittest
 import urllib.error
+import urllib.request
 
 from certificates import Authority, openssl
 from gangway import PATIENCE, SECRET, base64url, token
@@ -248,6 +250,75 @@ class Claims(TokenTest):
             with self.subTest(tier):
                 client = await self.client(server, bearer=token("ada", tier))
                 self.assertEqual(client.hello["tier"], "free")
+
+
+class Development(TokenTest):
+    """What --dev lets in must stay where it was made: a production server may have the same secret."""
+
+    async def test_tokens_that_dev_makes_are_good_at_that_server_and_nowhere_else(self):
+        by_set = {"jwks_url": self.issuer.url("/jwks")}
+        self.issuer.pages["/jwks"] = self.mint.key_set("ec")
+        for auth in ({}, by_set):
+            with self.subTest(auth):
+                server = self.start_server(auth=dict(auth))
+                production = self.make_server(auth=dict(auth), environment="production")
+                production.mode = []
+                production.start()
+                made = [json.loads(self.demo_token(server))["token"]]
+                status, printed = server.ctl("token", "--user", "ada", "--dev", "--config", f"{server.folder}/gangway.toml")
+                self.assertEqual(status, 0, printed)
+                made.append(printed.split()[-1])
+                for bearer in made:
+                    await self.assert_admitted(server, bearer)
+                    await self.assert_refused(production, bearer)
+                good = token("ada") if not auth else self.mint.token("ec")
+                await self.assert_admitted(server, good)
+                await self.assert_admitted(production, good)
+
+    def demo_token(self, server):
+        wanted = urllib.request.Request(f"http://127.0.0.1:{server.port}/dev/token", data=b'{"user":"ada"}',
+                                        headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(wanted, timeout=PATIENCE) as answer:
+            return answer.read()
+
+    async def test_who_signs_in_is_logged_and_counted_under_load(self):
+        server = self.start_server(auth={"simulation_secret": SECRET[::-1]}, environment="staging")
+
+        def lines(words):
+            return [json.loads(line) for line in server.log.read_text().splitlines() if words in line]
+
+        await self.assert_admitted(server, token("ada", "pro"), tier="pro")
+        await self.assert_admitted(server, token("bob", secret=SECRET[::-1]), "bob")
+        await asyncio.to_thread(server.until, lambda: len(lines("signed in")) == 4, "four lines")
+        said = [(line["user"], line["transport"], line["client"], line["tier"], line["simulation"], line["tls"])
+                for line in lines("signed in")]
+        self.assertEqual(said, [("ada", "header", "127.0.0.1", "pro", False, False),
+                                ("ada", "connect", "127.0.0.1", "pro", False, False),
+                                ("bob", "header", "127.0.0.1", "free", True, False),
+                                ("bob", "connect", "127.0.0.1", "free", True, False)])
+        good = token("eve")
+        for round in range(20):  # until more come in one second than there are lines for
+            answers = await asyncio.gather(*(asyncio.to_thread(knock, server, bearer=good) for _ in range(300)))
+            for answer in answers:
+                answer.close()
+            if lines("left out"):
+                break
+        await asyncio.to_thread(server.until, lambda: sum(line["count"] for line in lines("left out"))
+                                + len(lines("signed in")) == 4 + sum(answer.status == 101 for answer in answers)
+                                + 300 * round, "all are counted")
+
+    async def test_ready_is_logged_once_health_says_so(self):
+        self.issuer.pages.pop("/jwks", None)
+        server = self.make_server(auth={"jwks_url": self.issuer.url("/jwks"), "jwks_retry": "300ms"})
+        server.configure()
+        server.launch()
+        await asyncio.to_thread(server.until, lambda: "nobody can get in" in server.log.read_text(), "no keys yet")
+        self.assertEqual(server.health()[0], 503)
+        self.assertNotRegex(server.log.read_text(), r'"message":"ready"|info    ready')
+        self.issuer.pages["/jwks"] = self.mint.key_set("ec")
+        await asyncio.to_thread(server.until, lambda: server.health()[0] == 200, "it is ready")
+        await asyncio.to_thread(server.until, lambda: '"ready"' in server.log.read_text(), "it says so")
+        self.assertEqual(server.log.read_text().count('"message":"ready"'), 1)
 
 
 class KeyFiles(TokenTest):
