@@ -288,7 +288,6 @@ void manager_state::on_care() {
   flush();
   take_note_back();
   catch_up_all();
-  std::erase_if(dropped_, [&](const auto& known) { return time - known.second >= drop_pause; });
   if (!run_) return;
   if (!in_flight_.empty() && time - appended_ >= store_patience) {
     stuck_ = true;
@@ -369,8 +368,11 @@ void manager_state::on_probe(const probe& question) {
   report.thread = identity_.thread;
   for (const auto& known : attachments_) {
     auto& line = report.connections.emplace_back(attachment_report{known.connection, {}});
-    if (known.leaving) line.leaving_for = since(known.changed);
-    if (known.waiting && !known.leaving) report.stuck_for = std::max(report.stuck_for, since(known.changed));
+    // What waits for its client is not stuck.
+    const bool is_waited_for = !known.turns.empty();
+    if (known.leaving) line.leaving_for = is_waited_for ? std::chrono::milliseconds{0} : since(known.changed);
+    if (known.waiting && !known.leaving && !is_waited_for)
+      report.stuck_for = std::max(report.stuck_for, since(known.changed));
   }
   if (accepting_) report.stuck_for = std::max(report.stuck_for, since(accepting_->since));
   if (run_) report.run_quiet_for = since(run_->heard);
@@ -425,6 +427,7 @@ manager_private::behavior_type manager(manager_pointer self, user_actor owner, m
       [](const cancel_run& command) { current().state.on_cancel_run(command); },
       [](const acknowledge& report) { current().state.on_acknowledge(report); },
       [](const frames_written& report) { current().state.on_frames_written(report); },
+      [](const turn_granted& report) { current().state.on_turn_granted(report); },
       [](const read_history& command) { current().state.on_read_history(command); },
       [](const run_produced& report) { current().state.on_run_produced(report); },
       [](const probe& question) { current().state.on_probe(question); },

@@ -16,6 +16,7 @@
 
 #include "actors/actor_base.hpp"
 #include "actors/event_window.hpp"
+#include "actors/sending_turns.hpp"
 #include "protocol/actors.hpp"
 
 namespace gangway {
@@ -26,8 +27,9 @@ struct manager_services {
   store_reader_actor reader;
   agents_actor agents;
   /// Bytes on their way to one connection; what is beyond them waits in the log until the connection has read. Of a
-  /// session's queue, so small a part that a connection may have all of its user's threads open.
-  std::size_t delivery_bytes_max = 16 * 1024;
+  /// session's queue, so small a part that a connection may have all of its user's threads open. A longer frame waits
+  /// for its turn.
+  std::size_t delivery_bytes_max = 8 * 1024;
   /// How long a run goes on without a connection; then it is cancelled.
   std::chrono::milliseconds run_detached_max{600'000};
 };
@@ -58,6 +60,9 @@ struct attachment {
   std::uint32_t unmarked = 0;  ///< of these, the ones behind the last mark
   steady_time full_since = {}; ///< since when it can take no more, if it cannot
   steady_time changed = {};    ///< since when it waits or leaves
+  bool wants_large = false;    ///< its next event is longer than its part of the queue, and waits for its turn
+  std::shared_ptr<sending_turn> large = {};     ///< the turn in which that event may go
+  sending_turns turns = {};                     ///< answers that wait, and that event
   std::unique_ptr<wire_greeting> greeting = {}; ///< of a socket that was opened for this thread: goes with the answer
 };
 
@@ -102,9 +107,6 @@ public:
   /// Events that a connection may be behind; then it gets a snapshot, for which it has to open the thread again.
   static constexpr sequence lag_max = 16'384;
 
-  /// A connection that falls so far behind twice within this time is closed.
-  static constexpr std::chrono::seconds drop_pause{60};
-
   ~manager_state();
 
   void start(manager_pointer self, user_actor owner, manager_identity identity,
@@ -116,6 +118,7 @@ public:
   void on_cancel_run(const cancel_run& command);
   void on_acknowledge(const acknowledge& report);
   void on_frames_written(const frames_written& report);
+  void on_turn_granted(const turn_granted& report);
   void on_read_history(const read_history& command);
   void on_run_produced(const run_produced& report);
   void on_run_down(const caf::down_msg& report);
@@ -147,6 +150,8 @@ private:
   attachment* find_turn(const request_origin& origin, std::uint64_t turn);
   void resume(const request_origin& origin, std::uint64_t turn, sequence after);
   void send_snapshot(const request_origin& origin, std::uint64_t turn, resume_result result);
+  void read_snapshot(const request_origin& origin, std::uint64_t turn, resume_result result,
+                     const std::shared_ptr<sending_turn>& sending);
   static void send_opened(attachment& to, const request_origin& origin, const std::string& opened);
   void greet(const request_origin& origin, std::uint64_t turn, sequence position, const std::string& opened,
              resume_result result);
@@ -154,6 +159,9 @@ private:
 
   // Delivery: each connection gets events as fast as it reads.
   void deliver(attachment& to, frame text);
+  void want_turn(attachment& to, std::uint64_t bytes, std::optional<std::int64_t> request, sending_turns::work what);
+  bool may_deliver(attachment& to, std::size_t bytes);
+  void catch_up_now(attachment& to);
   bool has_room(const attachment& to) const { return to.unread < services_->delivery_bytes_max; }
   void catch_up(attachment& to);
   void catch_up_all();
@@ -212,7 +220,7 @@ private:
 
   event_window window_;
   std::vector<attachment> attachments_;
-  std::vector<std::pair<connection_id, steady_time>> dropped_; ///< lately, for their slowness
+  std::uint64_t turns_wanted_ = 0;
   std::unique_ptr<pending_message> accepting_; ///< one at a time; from the first question to the disk's answer
   std::unique_ptr<live_run> run_;
   std::vector<early_message> early_; ///< in the order in which they came

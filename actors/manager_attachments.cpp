@@ -57,6 +57,7 @@ void manager_state::on_attach(const attach& order) {
   ++to->asked;
   to->leaving = false;
   to->slow = false;
+  to->large.reset();
   to->waiting = true;
   to->changed = self_->clock().now();
   if (order.greeting) to->greeting = std::make_unique<wire_greeting>(*order.greeting);
@@ -75,6 +76,7 @@ void manager_state::on_detach(const detach& order) {
   if (from == nullptr) return;
   from->leaving = true;
   from->open = false;
+  from->large.reset();
   from->changed = self_->clock().now();
   note_company();
   forget_left();
@@ -117,8 +119,9 @@ void manager_state::resume(const request_origin& origin, std::uint64_t turn, seq
             send_opened(*to, origin, wire::opened(identity_.thread, identity_.manager, epoch_, shown()));
             // What it does not take at once it gets from the log again, as everybody does who is behind.
             for (const auto& event : read.events) {
-              if (!has_room(*to)) break;
-              deliver(*to, std::make_shared<const std::string>(wire::event(identity_.thread, epoch_, event)));
+              auto text = std::make_shared<const std::string>(wire::event(identity_.thread, epoch_, event));
+              if (!may_deliver(*to, text->size())) break;
+              deliver(*to, std::move(text));
               to->position = event.seq;
             }
             to->waiting = false;
@@ -128,17 +131,30 @@ void manager_state::resume(const request_origin& origin, std::uint64_t turn, seq
           [=, this](caf::error& reason) { refuse_open(origin, turn, reason); });
 }
 
+// It is made when there is room for it: many threads opened at once are many long answers.
 void manager_state::send_snapshot(const request_origin& origin, std::uint64_t turn, resume_result result) {
-  thread_snapshot snapshot;
-  if (run_) snapshot.run = run_->progress;
-  const auto last = committed_;
-  if (last == 0) {
+  if (committed_ == 0) {
+    thread_snapshot snapshot;
+    if (run_) snapshot.run = run_->progress;
     greet(origin, turn, 0, wire::opened(identity_.thread, identity_.manager, epoch_, 0, snapshot), result);
     return;
   }
+  auto* to = find_turn(origin, turn);
+  if (to == nullptr) return;
+  const auto bytes = get_messages{}.bytes_max + (run_ ? run_->progress.content.size() : 0);
+  want_turn(*to, bytes, origin.request, [=, this](const std::shared_ptr<sending_turn>& sending) {
+    if (find_turn(origin, turn) != nullptr) read_snapshot(origin, turn, result, sending);
+  });
+}
+
+void manager_state::read_snapshot(const request_origin& origin, std::uint64_t turn, resume_result result,
+                                  const std::shared_ptr<sending_turn>& sending) {
+  thread_snapshot snapshot;
+  if (run_) snapshot.run = run_->progress;
+  const auto last = committed_;
   self_->request(services_->reader, caf::infinite, get_messages{.log = log_, .before = last + 1})
       .then(
-          [=, this](const messages_page& page) mutable {
+          [=, this, until_sent = sending](const messages_page& page) mutable {
             snapshot.messages = page.messages;
             greet(origin, turn, last, wire::opened(identity_.thread, identity_.manager, epoch_, last, snapshot),
                   result);
@@ -177,12 +193,18 @@ void manager_state::refuse_open(const request_origin& origin, std::uint64_t turn
 
 void manager_state::on_read_history(const read_history& command) {
   if (put_off_until_open(command)) return;
+  auto* from = find(command.origin.connection);
+  if (from == nullptr) return finish(command.origin);
   asked(command.origin);
   get_messages question{.log = log_, .limit = command.limit};
   if (command.before) question.before = *command.before;
-  self_->request(services_->reader, caf::infinite, question)
-      .then([origin = command.origin, this](const messages_page& page) { answer(origin, wire::history(page)); },
-            [origin = command.origin, this](caf::error& reason) { refuse(origin, to_command_error(reason)); });
+  want_turn(
+      *from, question.bytes_max, command.origin.request,
+      [=, origin = command.origin, this](const std::shared_ptr<sending_turn>& sending) {
+        self_->request(services_->reader, caf::infinite, question)
+            .then([=, this, until_sent = sending](const messages_page& page) { answer(origin, wire::history(page)); },
+                  [=, this](caf::error& reason) { refuse(origin, to_command_error(reason)); });
+      });
 }
 
 } // namespace gangway

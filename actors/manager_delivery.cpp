@@ -21,6 +21,38 @@ void manager_state::deliver(attachment& to, frame text) {
   to.link.send(std::move(text));
   if (to.unmarked >= services_->delivery_bytes_max / 2)
     to.link.mark(caf::actor_cast<caf::weak_actor_ptr>(self_), std::exchange(to.unmarked, 0));
+  if (bytes > services_->delivery_bytes_max) to.large.reset();
+}
+
+void manager_state::want_turn(attachment& to, std::uint64_t bytes, std::optional<std::int64_t> request,
+                              sending_turns::work what) {
+  to.turns.want(to.link, {caf::actor_cast<caf::weak_actor_ptr>(self_), ++turns_wanted_, bytes, request},
+                std::move(what));
+}
+
+void manager_state::on_turn_granted(const turn_granted& report) {
+  auto* to = find(report.connection);
+  if (to == nullptr) return;
+  auto [work, turn] = to->turns.take(to->link, report.number);
+  if (!work) return;
+  to->changed = self_->clock().now();
+  work(turn);
+}
+
+// A frame that is longer than its part of the queue goes when the connection has room for it, and those behind it wait.
+bool manager_state::may_deliver(attachment& to, std::size_t bytes) {
+  if (!has_room(to)) return false;
+  if (bytes <= services_->delivery_bytes_max || to.large) return true;
+  to.wants_large = true;
+  want_turn(to, bytes, std::nullopt, [this, connection = to.connection](const std::shared_ptr<sending_turn>& turn) {
+    auto* known = find(connection);
+    if (known == nullptr) return;
+    known->wants_large = false;
+    known->large = turn;
+    catch_up(*known);
+    forget_left();
+  });
+  return false;
 }
 
 // What an earlier attachment of the same connection had marked counts as well, and does no harm.
@@ -47,10 +79,16 @@ void manager_state::forget_left() {
 
 // Who keeps up is served from memory, who took long over what it had, from the log.
 void manager_state::catch_up(attachment& to) {
-  if (!to.open || to.leaving || to.waiting) return;
+  catch_up_now(to);
+  if (!to.waiting) to.large.reset();
+}
+
+void manager_state::catch_up_now(attachment& to) {
+  if (!to.open || to.leaving || to.waiting || to.wants_large) return;
   if (!to.slow && window_.covers(to.position))
-    while (to.position < committed_ && has_room(to))
+    while (to.position < committed_ && may_deliver(to, window_.at(to.position + 1)->size()))
       deliver(to, window_.at(++to.position));
+  if (to.wants_large) return;
   if (to.position < committed_) {
     // Not for every few bytes that it reads: the more there is to join, the less it will have to read.
     if (to.unread <= services_->delivery_bytes_max / 2)
@@ -60,8 +98,12 @@ void manager_state::catch_up(attachment& to) {
     return;
   }
   to.slow = false;
-  while (to.position < shown() && has_room(to))
-    deliver(to, ahead_[static_cast<std::size_t>(to.position++ - committed_)]);
+  const auto next_ahead = [&] { return ahead_[static_cast<std::size_t>(to.position - committed_)]; };
+  while (to.position < shown() && may_deliver(to, next_ahead()->size())) {
+    auto text = next_ahead();
+    ++to.position;
+    deliver(to, std::move(text));
+  }
 }
 
 bool manager_state::stands_still(const attachment& to) const {
@@ -85,8 +127,9 @@ void manager_state::read_page(attachment& to) {
             if (read.events.empty()) drop(*known);
             const auto joined = known->slow ? coalesce(read.events) : std::vector<thread_event>{};
             for (const auto& event : known->slow ? joined : read.events) {
-              if (!has_room(*known)) break;
-              deliver(*known, std::make_shared<const std::string>(wire::event(identity_.thread, epoch_, event)));
+              auto text = std::make_shared<const std::string>(wire::event(identity_.thread, epoch_, event));
+              if (!may_deliver(*known, text->size())) break;
+              deliver(*known, std::move(text));
               known->position = event.seq;
             }
             catch_up(*known);
@@ -98,26 +141,16 @@ void manager_state::read_page(attachment& to) {
           });
 }
 
-// It opens the thread again, and gets a snapshot. One that does so and cannot follow even then is closed.
+// It opens the thread again, and gets a snapshot. The session ends a connection that takes nothing at all.
 void manager_state::drop(attachment& slow) {
-  const auto time = self_->clock().now();
   slow.open = false;
   slow.leaving = true;
-  slow.changed = time;
+  slow.changed = self_->clock().now();
   note_company();
-  const auto before =
-      std::find_if(dropped_.begin(), dropped_.end(), [&](const auto& known) { return known.first == slow.connection; });
-  const bool again = before != dropped_.end() && time - before->second < drop_pause;
-  log::info(again ? "a connection reads too slowly and is closed" : "a connection reads too slowly and is detached",
-            {{"connection_id", to_string(slow.connection)},
-             {"user_id", identity_.user.value},
-             {"thread_id", identity_.thread.value},
-             {"events_behind", committed_ - slow.position}});
-  if (again) slow.link.close({close_code::slow_consumer, "the client reads too slowly", {}});
-  if (before != dropped_.end())
-    before->second = time;
-  else
-    dropped_.emplace_back(slow.connection, time);
+  log::info("a connection reads too slowly and is detached", {{"connection_id", to_string(slow.connection)},
+                                                              {"user_id", identity_.user.value},
+                                                              {"thread_id", identity_.thread.value},
+                                                              {"events_behind", committed_ - slow.position}});
   self_->send(owner_, attachment_dropped{identity_.manager, slow.connection});
 }
 

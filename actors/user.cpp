@@ -8,6 +8,13 @@
 
 namespace gangway {
 
+namespace {
+
+// About what a line of `thread.list` takes.
+constexpr std::uint64_t listed_thread_bytes = 256;
+
+} // namespace
+
 // Whatever ends the user, however suddenly, ends its managers and lets its clients come back.
 user_state::~user_state() {
   for (const auto& which : slots_)
@@ -190,17 +197,30 @@ void user_state::on_report_use(const report_use& command) {
 }
 
 void user_state::on_list_threads(const list_threads& command) {
-  heard(command.origin.connection);
-  self_->request(services_->reader, caf::infinite, get_threads{user_, command.limit, command.before})
-      .then(
-          [this, origin = command.origin](const threads_page& page) {
-            std::vector<wire::listed_thread> list;
-            list.reserve(page.threads.size());
-            for (const auto& thread : page.threads)
-              list.push_back({thread, find_usable(thread.thread_id) != nullptr});
-            answer(origin, wire::threads(list));
-          },
-          [this, origin = command.origin](caf::error& reason) { refuse(origin, to_command_error(reason)); });
+  auto* from = heard(command.origin.connection);
+  if (from == nullptr) return;
+  const auto look_up = [this, command](const std::shared_ptr<sending_turn>& sending) {
+    self_->request(services_->reader, caf::infinite, get_threads{user_, command.limit, command.before})
+        .then(
+            [this, origin = command.origin, until_sent = sending](const threads_page& page) {
+              std::vector<wire::listed_thread> list;
+              list.reserve(page.threads.size());
+              for (const auto& thread : page.threads)
+                list.push_back({thread, find_usable(thread.thread_id) != nullptr});
+              answer(origin, wire::threads(list));
+            },
+            [this, origin = command.origin](caf::error& reason) { refuse(origin, to_command_error(reason)); });
+  };
+  from->turns.want(from->link,
+                   {caf::actor_cast<caf::weak_actor_ptr>(self_), ++turns_wanted_,
+                    std::uint64_t{command.limit} * listed_thread_bytes, command.origin.request},
+                   look_up);
+}
+
+void user_state::on_turn_granted(const turn_granted& report) {
+  auto* to = find(report.connection);
+  if (to == nullptr) return;
+  if (const auto [work, turn] = to->turns.take(to->link, report.number); work) work(turn);
 }
 
 // -- the end -------------------------------------------------------------------------------------
@@ -313,6 +333,7 @@ user_private::behavior_type user(user_pointer self, directory_actor directory, u
       [](const acknowledge& report) { state().on_acknowledge(report); },
       [](const report_use& command) { state().on_report_use(command); },
       [](const list_threads& command) { state().on_list_threads(command); },
+      [](const turn_granted& report) { state().on_turn_granted(report); },
       [](const read_history& command) { state().on_read_history(command); },
       [](const manager_opened& report) { state().on_manager_opened(report); },
       [](const manager_failed& report) { state().on_manager_failed(report); },

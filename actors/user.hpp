@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "actors/actor_base.hpp"
@@ -70,6 +71,7 @@ struct user_connection {
   std::uint64_t last_call = 0; ///< the ping whose look at the link decides whether silence counts; 0: none was sent
   steady_time last_useful;
   std::unique_ptr<wire_greeting> greeting; ///< that waits for the one thread it was opened for
+  sending_turns turns;                     ///< lists that wait for the client to take them
   std::optional<finding> verdict;          ///< by a probe; any sign of life takes it back
   bool dedicated = false;                  ///< was opened for one thread
   bool simulation = false;                 ///< of an end-to-end test
@@ -124,14 +126,18 @@ struct slot {
   bool in_use() const noexcept { return phase == manager_phase::opening || phase == manager_phase::open; }
 };
 
+/// What a manager is asked on behalf of a connection that has the thread open.
+using thread_command = std::variant<send_message, cancel_run, read_history>;
+
 /// A `thread.open` that waits for a slot.
 struct waiting_open {
   request_origin origin;
   thread_id thread;
   std::optional<log_position> position;
   steady_time since;
-  std::optional<steady_time> until; ///< set once it is in the queue
-  std::size_t told = 0;             ///< the position it was told last
+  std::optional<steady_time> until;        ///< set once it is in the queue
+  std::size_t told = 0;                    ///< the position it was told last
+  std::vector<thread_command> behind = {}; ///< what came after it, for the same thread
 };
 
 /// An evicted thread. It may come back at the cost of another, as somebody does who turns to it; but not at once, and
@@ -191,6 +197,7 @@ public:
   void on_answer_ping(const answer_ping& command);
   void on_report_use(const report_use& command);
   void on_list_threads(const list_threads& command);
+  void on_turn_granted(const turn_granted& report);
   void on_forget(const forget_tick& tick);
   void on_retire();
   user_report on_get_user_report();
@@ -313,7 +320,9 @@ private:
   const tombstone* find_tombstone(const thread_id& thread) const;
   bool may_evict_nobody(const thread_id& thread) const;
   bool is_noted(std::uint32_t& noted);
-  void turn_away(const request_origin& origin, const thread_id& thread, const command_error& error);
+  void turn_away(const waiting_open& whom, const command_error& error);
+  waiting_open* find_waiting(const thread_id& thread, const connection_id& connection);
+  void refuse_behind(const waiting_open& whom, const command_error& error);
 
   user_pointer self_ = nullptr;
   directory_actor directory_;
@@ -333,6 +342,7 @@ private:
   steady_time roll_call_due_;
   std::uint64_t probe_turn_ = 0; ///< of the last probe that was sent
 
+  std::uint64_t turns_wanted_ = 0; ///< to send
   std::vector<waiting_open> line_;
   std::vector<tombstone> tombstones_;
   std::unique_ptr<gangway::cleanup> cleanup_;

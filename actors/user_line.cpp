@@ -131,9 +131,9 @@ void user_state::serve_line() {
     if (next == line_.end()) break;
     const auto thread = next->thread;
     std::vector<waiting_open> served;
-    std::erase_if(line_, [&](const waiting_open& waiting) {
+    std::erase_if(line_, [&](waiting_open& waiting) {
       if (waiting.thread != thread) return false;
-      served.push_back(waiting);
+      served.push_back(std::move(waiting));
       return true;
     });
     auto* which = find_usable(thread);
@@ -145,6 +145,8 @@ void user_state::serve_line() {
                                                           : admission_outcome::cleaned;
       self_->send(directory_, admission_ended{outcome, microseconds_between(waiting.since, time)});
       take_seat(*which, waiting.origin, waiting.position);
+      for (const auto& command : waiting.behind)
+        std::visit([this](const auto& one) { pass_on(one); }, command);
     }
   }
   report_count();
@@ -191,17 +193,16 @@ void user_state::degrade() {
 
 void user_state::queue_rest() {
   const auto max = rules().queue.max;
-  std::vector<std::pair<request_origin, thread_id>> refused;
+  std::vector<waiting_open> refused;
   while (line_.size() > max) {
-    refused.emplace_back(line_.back().origin, line_.back().thread);
+    refused.push_back(std::move(line_.back()));
     line_.pop_back();
   }
   const auto until = now() + rules().queue.timeout;
   for (auto& waiting : line_)
     if (!waiting.until) waiting.until = until;
-  for (const auto& [origin, thread] : refused) {
-    const auto error = limit_error(max == 0 ? error_code::manager_limit : error_code::queue_full, thread);
-    turn_away(origin, thread, error);
+  for (const auto& one : refused) {
+    turn_away(one, limit_error(max == 0 ? error_code::manager_limit : error_code::queue_full, one.thread));
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
   }
   report_count();
@@ -236,7 +237,7 @@ void user_state::on_patience(const patience_tick&) {
   for (const auto& waiting : late) {
     const auto error = limit_error(
         may_evict_nobody(waiting.thread) ? error_code::queue_timeout : error_code::manager_limit, waiting.thread);
-    turn_away(waiting.origin, waiting.thread, error);
+    turn_away(waiting, error);
     self_->send(directory_, admission_ended{admission_outcome::refused, microseconds_between(waiting.since, time)});
   }
   report_count();
@@ -245,12 +246,26 @@ void user_state::on_patience(const patience_tick&) {
   schedule_patience();
 }
 
+waiting_open* user_state::find_waiting(const thread_id& thread, const connection_id& connection) {
+  const auto found = std::find_if(line_.rbegin(), line_.rend(), [&](const waiting_open& known) {
+    return known.thread == thread && known.origin.connection == connection;
+  });
+  return found == line_.rend() ? nullptr : &*found;
+}
+
+// Whatever came after an open that is refused is refused for the same reason.
+void user_state::refuse_behind(const waiting_open& whom, const command_error& error) {
+  for (const auto& command : whom.behind)
+    std::visit([&](const auto& one) { refuse(one.origin, error); }, command);
+}
+
 // A client that is refused all the time does not fill the log.
-void user_state::turn_away(const request_origin& origin, const thread_id& thread, const command_error& error) {
-  refuse(origin, error);
+void user_state::turn_away(const waiting_open& whom, const command_error& error) {
+  refuse(whom.origin, error);
+  refuse_behind(whom, error);
   if (!is_noted(refusals_)) return;
   log::warning("a thread was refused", {{"user_id", user_.value},
-                                        {"thread_id", thread.value},
+                                        {"thread_id", whom.thread.value},
                                         {"code", to_string(error.code)},
                                         {"managers_used", slots_used()},
                                         {"managers_max", rules().managers_max},

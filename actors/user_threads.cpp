@@ -114,16 +114,15 @@ void user_state::open(const request_origin& origin, const thread_id& thread,
     wait_in_line(std::move(request));
     break;
   case admission::refuse_as_full:
-    turn_away(origin, thread, limit_error(error_code::queue_full, thread));
+    turn_away(request, limit_error(error_code::queue_full, thread));
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
     break;
   case admission::refuse_as_leaking:
-    turn_away(origin, thread,
-              {error_code::overloaded,
-               "User " + user_.value + " has " + std::to_string(slots_ending())
-                   + " closed threads whose managers have not ended yet",
-               rules().retire_timeout,
-               {}});
+    turn_away(request, {error_code::overloaded,
+                        "User " + user_.value + " has " + std::to_string(slots_ending())
+                            + " closed threads whose managers have not ended yet",
+                        rules().retire_timeout,
+                        {}});
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
     break;
   }
@@ -151,6 +150,14 @@ void user_state::pass_on(const Command& command) {
   auto* from = heard(command.origin.connection);
   if (from == nullptr) return;
   auto* which = find_usable(command.thread);
+  if (which == nullptr || find_seat(*which, from->connection) == nullptr) {
+    // It comes after its open.
+    if (auto* before = find_waiting(command.thread, from->connection)) {
+      if (before->behind.size() + 1 >= rules().credit) return refuse(command.origin, busy);
+      before->behind.emplace_back(command);
+      return;
+    }
+  }
   if (which == nullptr) {
     const auto* gone = find_tombstone(command.thread);
     return refuse(command.origin, gone != nullptr && !gone->is_back ? was_evicted : not_open);
@@ -162,6 +169,10 @@ void user_state::pass_on(const Command& command) {
   which->unanswered.push_back({command.origin, std::is_same_v<Command, send_message>});
   self_->send(which->actor, command);
 }
+
+template void user_state::pass_on(const send_message&);
+template void user_state::pass_on(const cancel_run&);
+template void user_state::pass_on(const read_history&);
 
 void user_state::on_send_message(const send_message& command) { pass_on(command); }
 void user_state::on_cancel_run(const cancel_run& command) { pass_on(command); }
@@ -177,14 +188,16 @@ void user_state::on_close_thread(const close_thread& command) {
   auto* from = heard(command.origin.connection);
   if (from == nullptr) return;
   // One that waits for its slot is closed by waiting no longer.
-  std::vector<request_origin> given_up;
-  std::erase_if(line_, [&](const waiting_open& known) {
+  std::vector<waiting_open> given_up;
+  std::erase_if(line_, [&](waiting_open& known) {
     if (known.thread != command.thread || known.origin.connection != from->connection) return false;
-    given_up.push_back(known.origin);
+    given_up.push_back(std::move(known));
     return true;
   });
-  for (const auto& origin : given_up)
-    refuse(origin, closed_before);
+  for (const auto& one : given_up) {
+    refuse(one.origin, closed_before);
+    refuse_behind(one, closed_before);
+  }
   auto* which = find_usable(command.thread);
   if (which == nullptr || find_seat(*which, from->connection) == nullptr) {
     if (given_up.empty())

@@ -363,7 +363,7 @@ void visit_settings(Settings& values, Visitor&& visit) {
 
   visit.section("client", "Limits for one connection.");
   visit({.key = "client.queue_bytes_max",
-         .says = "Bytes that may wait for a slow reader before it is disconnected (4008); it can resume.",
+         .says = "Bytes that may wait to be sent on one connection; what it cannot take yet stays in the log.",
          .least = 4 * kibibyte,
          .most = 1'024 * mebibyte},
         values.client.queue_bytes_max);

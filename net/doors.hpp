@@ -38,7 +38,7 @@ struct static_file {
 struct connection_rules {
   std::size_t frame_bytes_max = 1024 * 1024;
   std::size_t frame_bytes_max_unauthenticated = 64 * 1024;
-  std::size_t queue_bytes_max = 1024 * 1024; ///< frames waiting for one socket; beyond it, 4008
+  std::size_t queue_bytes_max = 1024 * 1024; ///< one socket's delivery window: frames that wait to be sent
   std::uint32_t bad_frames_max = 16;
   std::array<frame_rates, tiers> frames{};                  ///< in the order of `tier`; whoever has none yet is free
   std::chrono::milliseconds authentication_timeout{10'000}; ///< from the upgrade to a valid token
@@ -46,6 +46,7 @@ struct connection_rules {
   std::chrono::milliseconds keep_alive_timeout{75'000};     ///< from one HTTP request to the next
   std::chrono::milliseconds close_timeout{2'000};           ///< for the closing handshake
   std::chrono::milliseconds pause_max{5'000};               ///< of reading, while the client takes nothing; then 4008
+  std::chrono::milliseconds stall_max{10'000};              ///< for which none of what waits may move; then 4008
   std::vector<std::string> origins;                         ///< allowed besides the same host
   trusted_proxies proxies;                                  ///< whose word on their clients counts
   bool insecure_query_token = false;                        ///< `?access_token=` is looked at

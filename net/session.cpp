@@ -51,6 +51,7 @@ session::session(session_home& home, newcomer& who)
     : loops_{home.loops},
       home_{&home},
       id_{connection_id::make()},
+      turns_{home.rules.connections.queue_bytes_max},
       place_{std::move(who.place)},
       seat_{std::move(who.seat)},
       how_{std::make_unique<arrival>(std::move(who.how))},
@@ -59,12 +60,6 @@ session::session(session_home& home, newcomer& who)
 }
 
 // -- the port ------------------------------------------------------------------------------------
-
-template <class Function>
-void session::on_loop(Function function) {
-  if (loops_.current() == loop_) return function(*this);
-  loops_.post(loop_, [self = shared_from_this(), function = std::move(function)]() mutable { function(*self); });
-}
 
 void session::send(frame text) {
   on_loop([text = std::move(text)](session& self) mutable {
@@ -91,13 +86,19 @@ void session::mark(caf::weak_actor_ptr whom, std::uint32_t bytes) {
 
 void session::reply(std::int64_t request, frame text) {
   on_loop([request, text = std::move(text)](session& self) mutable {
-    if (self.phase_ < phase::closing && self.requests_.settle(request)) self.queue(std::move(text));
+    if (self.phase_ >= phase::closing || !self.requests_.settle(request)) return;
+    self.queue(std::move(text));
+    self.turns_.answered(request);
+    if (!self.turns_.empty()) self.grant_turns();
+    if (self.held_) self.read_on();
   });
 }
 
 void session::ping(std::uint64_t nonce) {
   on_loop([nonce](session& self) {
     if (self.phase_ != phase::awaiting_user && self.phase_ != phase::admitted) return;
+    // One that was never ended may be over by now.
+    if (!self.turns_.empty()) self.grant_turns();
     if (self.user_) caf::anon_send(self.user_, link_observed{self.id_, self.observe(nonce)});
     self.channel_->ping(nonce);
     if (self.json_ping_) self.queue(std::make_shared<const std::string>(wire::ping()));
@@ -212,11 +213,7 @@ void session::obey(wire::command&& what) {
           caf::anon_send(user_, pong_received{id_, 0});
         else if constexpr (!std::is_same_v<Command, wire::connect>) {
           if constexpr (requires { command.origin; })
-            if (command.origin.request) {
-              if (requests_.size() >= requests_max)
-                return refuse(command.origin.request, error_code::busy, "too many requests are unanswered");
-              requests_.open(*command.origin.request);
-            }
+            if (command.origin.request) requests_.open(*command.origin.request);
           caf::anon_send(user_, std::move(command));
         }
       },
@@ -252,16 +249,12 @@ void session::refuse(std::optional<std::int64_t> request, error_code code, std::
 }
 
 void session::queue(frame text) {
-  const auto bytes = text->size() + frame_overhead;
-  // What is being written is not counted, and one frame may wait whatever its size: a frame longer than the limit could
-  // never be sent otherwise.
-  const auto waiting_bytes = queued_bytes_ - writing_bytes_;
-  if (waiting_bytes > 0 && waiting_bytes + bytes > rules().queue_bytes_max) return close_slow();
   if (queued_bytes_ == 0) moved_at_ = std::chrono::steady_clock::now();
-  queued_bytes_ += bytes;
+  queued_bytes_ += text->size() + frame_overhead;
   ++frames_queued_;
   waiting_.push_back(std::move(text));
   write_next();
+  if (!watch_) watch();
   close_failed();
 }
 
@@ -290,6 +283,8 @@ void session::on_written() {
   ++frames_written_;
   if (!marks_.empty()) report_marks();
   write_next();
+  if (!turns_.empty()) grant_turns();
+  if (held_) read_on();
   if (queued_bytes_ > pause_bytes) return;
   excused_ = false;
   if (!std::exchange(paused_, false) || phase_ >= phase::closing) return;
@@ -336,7 +331,7 @@ link_observation session::observe(std::uint64_t nonce) {
   if (seen.unacknowledged > 0)
     result.unheard_for = std::min(seen.acknowledged_ago,
                                   std::chrono::duration_cast<std::chrono::milliseconds>(now - outstanding_since_));
-  result.reading = may_read() && now - read_again_at_ >= stood_still && lag < stood_still;
+  result.reading = may_read() && !held_ && now - read_again_at_ >= stood_still && lag < stood_still;
   return result;
 }
 
@@ -356,6 +351,8 @@ void session::read_again() {
 
 void session::read_next() {
   if (reading_ || !may_read()) return;
+  held_ = is_full();
+  if (held_) return;
   if (queued_bytes_ > pause_bytes && !excused_) return pause();
   reading_ = true;
   channel_->read();
@@ -370,7 +367,7 @@ void session::pause() {
 }
 
 // A reader that is slow but moves is not hung: its pongs must be read again before its user takes it for dead. What it
-// can still make us keep is bounded by the queue.
+// can still make us keep is bounded by `is_full`.
 void session::on_pause_max() {
   if (low_bits(channel_->progress().acknowledged_bytes) == paused_at_) return close_slow();
   paused_ = false;
@@ -386,6 +383,8 @@ void session::close_now(const close_reason& reason) {
   phase_ = phase::closing;
   late_connect_.reset();
   greeting_.reset();
+  turns_.clear();
+  watch_.reset();
   close_code_ = static_cast<std::uint16_t>(reason.code);
   closing_with_ = std::make_unique<close_reason>(reason);
   arm(rules().close_timeout);
@@ -410,6 +409,8 @@ void session::close_failed() {
   phase_ = phase::closing;
   disarm();
   greeting_.reset();
+  turns_.clear();
+  watch_.reset();
   closing_with_ = std::make_unique<close_reason>();
   write_next();
 }
@@ -435,6 +436,8 @@ void session::end(std::uint16_t code) {
   wanted_.reset();
   place_.reset();
   waiting_ = {};
+  turns_.clear();
+  watch_.reset();
   disarm();
   if (user_) {
     announced_ = false;

@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "net/auth/token_verifier.hpp"
+#include "net/delivery_turns.hpp"
 #include "net/doors.hpp"
 #include "net/event_loops.hpp"
 #include "net/frame_budget.hpp"
@@ -70,8 +71,10 @@ public:
   /// What a waiting frame costs beyond its text, so that a million tiny frames are not free.
   static constexpr std::size_t frame_overhead = 64;
 
-  /// Requests that may be unanswered: more than any client has that waits for answers.
-  static constexpr std::size_t requests_max = 16'384;
+  /// Reading waits while so many requests are unanswered, fewer where the queue is small: their answers may come at
+  /// once.
+  static constexpr std::size_t requests_max = 512;
+  static constexpr std::size_t requests_min = 16;
 
   /// A loop that was so late lately stood still: what peers said meanwhile may not have been read yet. For so long,
   /// too, reading must have gone on again before silence is a peer's.
@@ -88,6 +91,8 @@ public:
   session(session_home& home, newcomer& who);
 
   void send(frame text) override;
+  void ask_turn(turn_request wish) override;
+  void end_turn(caf::weak_actor_ptr whom, std::uint64_t number) override;
   void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) override;
   void reply(std::int64_t request, frame text) override;
   void ping(std::uint64_t nonce) override;
@@ -143,12 +148,17 @@ private:
   void queue(frame text);
   void write_next();
   void report_marks();
+  void grant_turns();
+  void watch();
+  void on_watch();
   link_observation observe(std::uint64_t nonce);
 
   // what is read
   void read_next();
   void read_again();
   bool may_read() const;
+  bool is_full() const;
+  void read_on();
   void pause();
   void on_pause_max();
 
@@ -185,6 +195,7 @@ private:
   std::uint32_t frames_queued_ = 0; // both come round; only their difference counts
   std::uint32_t frames_written_ = 0;
 
+  delivery_turns turns_;
   open_requests requests_;                   // that actors answer
   frame greeting_;                           // until the first command, which may be a `connect` that asks for it again
   std::optional<std::int64_t> late_connect_; // such a `connect`, if it came before the greeting
@@ -196,12 +207,15 @@ private:
   token_expiries::place expiry_;
   std::unique_ptr<close_reason> closing_with_;
   std::unique_ptr<timer> timer_;
-  steady_time outstanding_since_{}; // the oldest byte that the peer has not acknowledged, as far as pings saw
-  steady_time moved_at_{};          // when the queue last moved, as far as pings saw, or began
-  steady_time read_again_at_{};     // when reading last went on after a pause
-  std::uint32_t paused_at_ = 0;     // what the peer had acknowledged when reading paused, and
-  std::uint32_t observed_at_ = 0;   // at the last ping: the low bits, only ever compared
-  std::uint32_t turn_ = 0;          // of the timer: one that expired may still be on its way when it is disarmed
+  steady_time outstanding_since_{};  // the oldest byte that the peer has not acknowledged, as far as pings saw
+  steady_time moved_at_{};           // when the queue last moved, as far as pings saw, or began
+  steady_time read_again_at_{};      // when reading last went on after a pause
+  std::uint32_t paused_at_ = 0;      // what the peer had acknowledged when reading paused, and
+  std::uint32_t observed_at_ = 0;    // at the last ping: the low bits, only ever compared
+  std::unique_ptr<timer> watch_;     // while something waits to be sent
+  std::uint32_t watched_bytes_ = 0;  // what the peer had acknowledged at its last look, and
+  std::uint32_t watched_frames_ = 0; // the frames that the kernel had taken
+  std::uint32_t turn_ = 0;           // of the timer: one that expired may still be on its way when it is disarmed
   frame_budget budget_;
   tier rank_ = tier::free; ///< by which it is judged
   std::uint32_t bad_frames_ = 0;
@@ -214,9 +228,17 @@ private:
   bool announced_ = false; // and nobody was told `session_closed` yet
   bool reading_ = false;
   bool paused_ = false;
-  bool excused_ = false; // a slow reader that moves: reading goes on until its queue is short again
+  bool held_ = false;      // reading waits for room, or for answers
+  std::uint8_t still_ = 0; // looks in a row at which nothing had moved
+  bool excused_ = false;   // a slow reader that moves: reading goes on until its queue is short again
   bool json_ping_ = false;
   bool introduced_ = false; // a `connect` has come, or will not be heard any more
 };
+
+template <class Function>
+void session::on_loop(Function function) {
+  if (loops_.current() == loop_) return function(*this);
+  loops_.post(loop_, [self = shared_from_this(), function = std::move(function)]() mutable { function(*self); });
+}
 
 } // namespace gangway

@@ -16,7 +16,8 @@ target_link_libraries(gangway_http_client
 # What clients meet: listeners, HTTP, WebSockets, sessions. It never links actors: messages are the only way.
 add_library(gangway_net STATIC
   auth/jwks_fetch.cpp client_address.cpp credential_desk.cpp extensions.cpp gate.cpp http_connection.cpp http_message.cpp listener.cpp lobby.cpp request_reader.cpp request_target.cpp server.cpp
-  session.cpp session_tokens.cpp sign_in_log.cpp tcp_progress.cpp tls_context.cpp token_expiries.cpp transport.cpp
+  delivery_turns.cpp session.cpp session_delivery.cpp session_tokens.cpp sign_in_log.cpp tcp_progress.cpp tls_context.cpp token_expiries.cpp
+  transport.cpp
   upgrade.cpp websocket_deflate.cpp websocket_plain.cpp websocket_tls.cpp)
 target_link_libraries(gangway_net
   PUBLIC gangway_auth gangway_http_client gangway_options gangway_protocol gangway_scheduler Boost::headers

@@ -25,6 +25,8 @@ using manager_actor = caf::typed_actor<
     caf::reacts_to<acknowledge>,
     // Sends a connection more.
     caf::reacts_to<frames_written>,
+    // Sends a connection a large frame.
+    caf::reacts_to<turn_granted>,
     // Answers with a page of messages.
     caf::reacts_to<read_history>,
     // Takes what the run produced.
@@ -66,6 +68,8 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<report_use>,
     // Answers with a page of threads.
     caf::reacts_to<list_threads>,
+    // Looks up the page that waits for its turn.
+    caf::reacts_to<turn_granted>,
     // Passes the question for older messages on to the manager.
     caf::reacts_to<read_history>,
     // A manager's thread is open.

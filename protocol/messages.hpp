@@ -176,6 +176,13 @@ struct frames_written {
   GANGWAY_MESSAGE(frames_written);
 };
 
+/// Notifies a manager or a user that it may send a connection one large frame now. It says when it has: `end_turn`.
+struct turn_granted {
+  gangway::connection_id connection;
+  std::uint64_t number = 0;
+  GANGWAY_MESSAGE(turn_granted);
+};
+
 /// Asks a manager to end; a run in flight is interrupted. The user insists when its deadline passes.
 struct retire {
   GANGWAY_MESSAGE(retire);

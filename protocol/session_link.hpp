@@ -12,6 +12,7 @@
 #include <caf/actor_control_block.hpp>
 #include <caf/weak_intrusive_ptr.hpp>
 
+#include "protocol/delivery.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/link_observation.hpp"
 #include "protocol/vocabulary.hpp"
@@ -24,8 +25,14 @@ class session_port {
 public:
   virtual ~session_port() = default;
 
-  /// Queues a text frame. If the queue holds more than `client.queue_bytes_max`, the session closes itself with 4008.
+  /// Queues a text frame. Whoever sends more than a few small ones asks for a turn first, or for marks.
   virtual void send(frame text) = 0;
+
+  /// Asks for a turn to send one large frame; the wish names who is told `turn_granted` when there is room for it.
+  virtual void ask_turn(turn_request wish) = 0;
+
+  /// The frame has been sent, or is not wanted any more.
+  virtual void end_turn(caf::weak_actor_ptr whom, std::uint64_t number) = 0;
 
   /// Tells `whom`, a `manager_actor`, by `frames_written` when the kernel has taken everything that was queued before:
   /// so it sends no more than its client reads, and what its client does not read stays in the log. `bytes` is what it
@@ -64,6 +71,14 @@ public:
 
   void reply(std::int64_t request, std::string text) const {
     if (auto port = port_.lock()) port->reply(request, std::make_shared<const std::string>(std::move(text)));
+  }
+
+  void ask_turn(turn_request wish) const {
+    if (auto port = port_.lock()) port->ask_turn(std::move(wish));
+  }
+
+  void end_turn(caf::weak_actor_ptr whom, std::uint64_t number) const {
+    if (auto port = port_.lock()) port->end_turn(std::move(whom), number);
   }
 
   void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) const {

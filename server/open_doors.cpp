@@ -48,6 +48,7 @@ connection_rules connection_rules_of(const settings& values, std::uint32_t conne
   result.handshake_timeout = values.client.handshake_timeout;
   result.keep_alive_timeout = values.client.keep_alive_timeout;
   result.pause_max = values.heartbeat.timeout / 2;
+  result.stall_max = values.heartbeat.timeout;
   // The kernel gives up a peer when the roll call would.
   result.user_timeout = values.heartbeat.interval + values.heartbeat.timeout;
   result.accept_rate = values.limits.accept_rate;

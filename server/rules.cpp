@@ -57,8 +57,12 @@ history_rules history_rules_of(const settings& values) {
 }
 
 std::size_t delivery_bytes_max_of(const settings& values) noexcept {
-  constexpr std::uint64_t parts = 64;
-  return std::max<std::uint64_t>(1, values.client.queue_bytes_max.bytes / parts);
+  // Half of the window is for large frames, which wait for their turn. Of the other half each thread gets its part, and
+  // may exceed it by one frame as long again.
+  std::uint64_t threads = 32;
+  for (const auto& rules : user_rules_of(values))
+    threads = std::max<std::uint64_t>(threads, std::uint64_t{rules.managers_max} + rules.grace.extra);
+  return std::max<std::uint64_t>(1, values.client.queue_bytes_max.bytes / 4 / threads);
 }
 
 pressure_rules pressure_rules_of(const settings& values) {

@@ -39,6 +39,21 @@ public:
     if (on_frame) on_frame(json(heard.back())); // a copy: what it does may be heard here too
   }
 
+  void ask_turn(turn_request wish) override {
+    wishes.push_back(std::move(wish));
+    if (reads) grant();
+  }
+
+  void end_turn(caf::weak_actor_ptr whom, std::uint64_t number) override {
+    std::erase_if(wishes, [&](const turn_request& wish) { return wish.whom == whom && wish.number == number; });
+  }
+
+  /// Lets everybody send who wants to.
+  void grant() {
+    for (const auto& wish : std::exchange(wishes, {}))
+      if (const auto whom = caf::actor_cast<caf::actor>(wish.whom)) caf::anon_send(whom, turn_granted{id, wish.number});
+  }
+
   void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) override {
     marks.emplace_back(caf::actor_cast<manager_actor>(whom), bytes);
     if (reads) read();
@@ -46,6 +61,7 @@ public:
 
   /// Takes what was sent.
   void read() {
+    grant();
     for (auto& [whom, bytes] : std::exchange(marks, {}))
       if (whom) caf::anon_send(whom, frames_written{id, bytes});
   }
@@ -74,6 +90,7 @@ public:
   connection_id id;
   bool reads = true; ///< everything at once; otherwise only what the test lets it `read`
   std::vector<std::pair<manager_actor, std::uint32_t>> marks;
+  std::vector<turn_request> wishes;
   bool answers = false;                      ///< every ping at once; otherwise somebody who looks connected and is not
   bool turns = true;                         ///< its loop; while that stands still it looks at nothing
   link_observation sees;                     ///< with every ping

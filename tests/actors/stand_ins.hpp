@@ -19,17 +19,10 @@ namespace gangway::test {
 /// Takes everything and answers nothing, not even the order to end.
 inline manager_actor::behavior_type deaf_manager(manager_actor::pointer) {
   return {
-      [](const attach&) {},
-      [](const detach&) {},
-      [](const send_message&) {},
-      [](const cancel_run&) {},
-      [](const acknowledge&) {},
-      [](const frames_written&) {},
-      [](const read_history&) {},
-      [](const run_produced&) {},
-      [](const probe&) {},
-      [](const retire&) {},
-      [](const get_vitals&) { return vitals{}; },
+      [](const attach&) {},       [](const detach&) {},       [](const send_message&) {},
+      [](const cancel_run&) {},   [](const acknowledge&) {},  [](const frames_written&) {},
+      [](const turn_granted&) {}, [](const read_history&) {}, [](const run_produced&) {},
+      [](const probe&) {},        [](const retire&) {},       [](const get_vitals&) { return vitals{}; },
   };
 }
 
@@ -44,6 +37,7 @@ inline manager_actor::behavior_type stillborn_manager(manager_actor::pointer sel
       [](const cancel_run&) {},
       [](const acknowledge&) {},
       [](const frames_written&) {},
+      [](const turn_granted&) {},
       [](const read_history&) {},
       [](const run_produced&) {},
       [](const probe&) {},
@@ -84,6 +78,7 @@ inline manager_actor::behavior_type flawed_manager(manager_actor::pointer self, 
       [=](const cancel_run& command) { handled(command.origin); },
       [](const acknowledge&) {},
       [](const frames_written&) {},
+      [](const turn_granted&) {},
       [=](const read_history& command) { handled(command.origin); },
       [](const run_produced&) {},
       [=](const probe& question) {

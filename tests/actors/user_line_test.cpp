@@ -239,6 +239,47 @@ CAF_TEST(who_closes_the_thread_that_he_waits_for_waits_no_longer) {
   CAF_CHECK(ada.take_reply(second).contains("result"));
 }
 
+CAF_TEST(what_comes_behind_an_open_that_waits_is_done_when_the_thread_is_open) {
+  rules.managers_max = 1;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 1);
+  const auto opening = ask_for(ada, "t2");
+  ada.say({{"id", 700}, {"type", "message.send"}, {"thread_id", "t2"}, {"content", "hello"}});
+  CAF_CHECK(ada.take_reply(700).is_null());
+  close(ada, "t1");
+  CAF_CHECK(ada.take_reply(opening).contains("result"));
+  CAF_CHECK(ada.take_reply(700).contains("result"));
+}
+
+CAF_TEST(what_comes_behind_an_open_that_is_refused_is_refused_for_the_same_reason) {
+  rules.managers_max = 1;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 1);
+  const auto opening = ask_for(ada, "t2");
+  // Seven beside the open are the credit; the eighth is told at once.
+  for (int i = 0; i < 8; ++i)
+    ada.say({{"id", 700 + i}, {"type", "message.send"}, {"thread_id", "t2"}, {"content", "hello"}});
+  CAF_CHECK_EQUAL(json(ada.take_reply(707)["error"]["code"]), "busy");
+  elapse(rules.queue.timeout + 3ms, 1ms);
+  CAF_CHECK_EQUAL(json(ada.take_reply(opening)["error"]["code"]), "manager_limit");
+  for (int i = 0; i < 7; ++i) {
+    const auto error = json(ada.take_reply(700 + i)["error"]);
+    CAF_CHECK_EQUAL(error["code"], "manager_limit");
+    CAF_CHECK_EQUAL(error["temporary"], true);
+  }
+}
+
+CAF_TEST(what_comes_behind_an_open_that_is_closed_is_refused_with_it) {
+  rules.managers_max = 1;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 1);
+  const auto opening = ask_for(ada, "t2");
+  ada.say({{"id", 700}, {"type", "thread.history"}, {"thread_id", "t2"}});
+  close(ada, "t2");
+  CAF_CHECK_EQUAL(json(ada.take_reply(opening)["error"]["code"]), "not_open");
+  CAF_CHECK_EQUAL(json(ada.take_reply(700)["error"]["code"]), "not_open");
+}
+
 CAF_TEST(who_vanishes_while_he_waits_leaves_his_place_to_the_next) {
   rules.managers_max = 1;
   auto ada = arrive("ada");

@@ -38,6 +38,12 @@ public:
     changed_.notify_all();
   }
 
+  void ask_turn(turn_request wish) override {
+    if (const auto whom = caf::actor_cast<caf::actor>(wish.whom)) caf::anon_send(whom, turn_granted{id_, wish.number});
+  }
+
+  void end_turn(caf::weak_actor_ptr, std::uint64_t) override {}
+
   void mark(caf::weak_actor_ptr, std::uint32_t) override {}
 
   void reply(std::int64_t, frame text) override { send(std::move(text)); }

@@ -82,6 +82,7 @@ private:
         [](const cancel_run&) {},
         [](const acknowledge&) {},
         [](const frames_written&) {},
+        [](const turn_granted&) {},
         [](const read_history&) {},
         [](const run_produced&) {},
         [this](const probe& question) {

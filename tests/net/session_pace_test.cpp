@@ -3,6 +3,9 @@
 
 #include "net/session.hpp"
 
+#include <string>
+#include <thread>
+
 #define CAF_SUITE session_pace
 #include <caf/all.hpp>
 #include <caf/test/unit_test.hpp>
@@ -37,12 +40,43 @@ CAF_TEST(what_was_sent_is_reported_when_the_kernel_has_taken_it_and_not_before) 
   CAF_CHECK_EQUAL(await_report(5s), 3u);
 }
 
-CAF_TEST(a_client_that_reads_nothing_is_closed_as_slow) {
-  harbour there{{.with = [](doors& rules) { rules.connections.close_timeout = 100ms; }}};
+CAF_TEST(large_answers_wait_for_their_turns_so_that_the_queue_is_never_longer_than_one_of_them) {
+  harbour there;
+  auto client = there.enter("ada", 4096);
+  const auto link = there.heard.last_session().link;
+  caf::scoped_actor self{*there.system};
+  const auto whom = caf::actor_cast<caf::weak_actor_ptr>(self);
+  constexpr std::uint64_t wishes = 20;
+  constexpr std::size_t bytes = 700'000;
+  for (std::uint64_t number = 1; number <= wishes; ++number)
+    link.ask_turn({whom, number, bytes, std::nullopt});
+  bool is_whole = true;
+  std::thread reader{[&] {
+    for (std::uint64_t number = 1; number <= wishes; ++number)
+      is_whole = client.read_text().size() == bytes && is_whole;
+  }};
+  const std::string text(bytes, 'x');
+  for (std::uint64_t number = 1; number <= wishes; ++number) {
+    self->receive([&](const turn_granted& granted) { CAF_CHECK_EQUAL(granted.number, number); },
+                  caf::after(30s) >> [] { CAF_ERROR("nobody got a turn"); });
+    link.send(text);
+    link.ping(number);
+    CAF_CHECK(there.heard.next_observation().queued_bytes <= 1024u * 1024 + bytes);
+    link.end_turn(whom, number);
+  }
+  reader.join();
+  CAF_CHECK(is_whole);
+}
+
+CAF_TEST(a_client_that_takes_nothing_is_closed_as_slow_after_a_time_and_not_for_what_waits) {
+  harbour there{{.with = [](doors& rules) {
+    rules.connections.close_timeout = 100ms;
+    rules.connections.stall_max = 400ms;
+  }}};
   auto client = there.enter("ada", 4096);
   const auto link = there.heard.last_session().link;
   const auto text = std::make_shared<const std::string>(64 * 1024, 'x');
-  // What the kernel takes for us is finite, and our own queue is.
+  // More than the kernel takes for us.
   for (int i = 0; i < 1000; ++i)
     link.send(text);
   CAF_CHECK_EQUAL(there.heard.next(), "closed");

@@ -26,6 +26,7 @@ manager_actor::behavior_type faulty_manager(manager_actor::pointer self, user_ac
       [=](const cancel_run& command) { refuse(command.origin); },
       [](const acknowledge&) {},
       [](const frames_written&) {},
+      [](const turn_granted&) {},
       [=](const read_history& command) { refuse(command.origin); },
       [](const run_produced&) {},
       [=](const probe& question) {

@@ -139,6 +139,12 @@ public:
     world_.overhear(whose_, json(heard.back())); // a copy: what follows from it may be heard here too
   }
 
+  void ask_turn(turn_request wish) override {
+    if (const auto whom = caf::actor_cast<caf::actor>(wish.whom)) caf::anon_send(whom, turn_granted{id_, wish.number});
+  }
+
+  void end_turn(caf::weak_actor_ptr, std::uint64_t) override {}
+
   void mark(caf::weak_actor_ptr whom, std::uint32_t bytes) override {
     if (const auto manager = caf::actor_cast<manager_actor>(whom)) caf::anon_send(manager, frames_written{id_, bytes});
   }
