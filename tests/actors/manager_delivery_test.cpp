@@ -215,6 +215,43 @@ CAF_TEST(a_slow_reader_that_leaves_is_forgotten) {
   CAF_CHECK_EQUAL(std::string{types_of(ada.take_events()).back()}, "agent_completed");
 }
 
+CAF_TEST(who_opens_the_thread_again_while_a_page_is_read_gets_no_event_twice) {
+  ada.ask(open("t1"));
+  const auto epoch = json(slow.ask(open("t1"))["result"]["epoch"]).get<std::string>();
+  slow.take();
+  slow.session->reads = false;
+  ada.ask(message("t1", "/stream 2000 20000"));
+  elapse(1s);
+  const auto before = slow.take_events();
+  CAF_REQUIRE(!before.empty());
+  const auto seen = before.back()["seq"].get<std::uint64_t>();
+  // The manager asks for the page, and before that comes the thread is opened again.
+  slow.session->reads = true;
+  slow.session->read();
+  const auto request = slow.post(open_at("t1", epoch, seen));
+  settle();
+  CAF_CHECK(slow.take_reply(request).contains("result"));
+  read_all(slow);
+  const auto after = slow.take_events();
+  CAF_REQUIRE(!after.empty());
+  text_after(after, seen);
+  CAF_CHECK_EQUAL(std::string{types_of(after).back()}, "agent_completed");
+}
+
+CAF_TEST(a_new_manager_goes_on_with_the_very_next_event) {
+  const auto epoch = json(ada.ask(open("t1"))["result"]["epoch"]).get<std::string>();
+  ada.ask(message("t1", "hello"));
+  elapse(5s);
+  const auto last = ada.take_events().back()["seq"].get<std::uint64_t>();
+  ada.ask(json{{"type", "thread.close"}, {"thread_id", "t1"}});
+  ada.ask(open_at("t1", epoch, last - 1));
+  slow.ask(open_at("t1", epoch, last));
+  ada.ask(message("t1", "hello"));
+  elapse(5s);
+  text_after(ada.take_events(), last - 1);
+  text_after(slow.take_events(), last);
+}
+
 CAF_TEST(what_all_connections_have_acknowledged_is_kept_no_longer) {
   const auto kept = [&] {
     caf::anon_send(newest, probe{1});

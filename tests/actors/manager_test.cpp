@@ -297,6 +297,21 @@ CAF_TEST(the_same_message_sent_twice_at_once_is_stored_once) {
   CAF_CHECK_EQUAL(heard[0]["result"], heard[1]["result"]);
 }
 
+CAF_TEST(other_content_under_the_id_of_a_message_that_is_not_stored_yet_is_refused) {
+  auto ada = connect("ada");
+  ada.ask(open("t1"));
+  ada.take();
+  auto question = message("t1", "hello");
+  question["client_message_id"] = "c1";
+  const auto first = ada.post(question);
+  question["content"] = "something else";
+  const auto second = ada.post(question);
+  settle();
+  CAF_CHECK_EQUAL(json(ada.take_reply(second)["error"]["code"]), "bad_request");
+  CAF_CHECK(ada.take_reply(first).contains("result"));
+  CAF_CHECK_EQUAL(ada.take_events().front()["event"]["content"], "hello");
+}
+
 CAF_TEST(an_unknown_agent_is_refused_and_nothing_is_stored) {
   auto ada = connect("ada");
   ada.ask(open("t1"));

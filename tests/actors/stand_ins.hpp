@@ -26,6 +26,33 @@ inline manager_actor::behavior_type deaf_manager(manager_actor::pointer) {
   };
 }
 
+/// Opens, and knows nobody by the time a message comes: as one that has dropped a slow connection.
+inline manager_actor::behavior_type forgetful_manager(manager_actor::pointer self, user_actor owner,
+                                                      manager_identity identity) {
+  self->send(owner, manager_opened{identity.manager});
+  return {
+      [=](const attach& order) {
+        if (const auto request = order.origin.request)
+          order.link.reply(*request,
+                           wire::reply(*request, wire::opened(identity.thread, identity.manager, "epoch", 0, {})));
+        self->send(owner, frame_handled{identity.manager, order.origin});
+      },
+      [](const detach&) {},
+      [=](const send_message& command) {
+        self->send(owner, frame_handled{identity.manager, command.origin, false, false});
+      },
+      [](const cancel_run&) {},
+      [](const acknowledge&) {},
+      [](const frames_written&) {},
+      [](const turn_granted&) {},
+      [](const read_history&) {},
+      [](const run_produced&) {},
+      [](const probe&) {},
+      [=](const retire&) { self->quit(); },
+      [](const get_vitals&) { return vitals{}; },
+  };
+}
+
 /// Crashes before its thread is open.
 inline manager_actor::behavior_type stillborn_manager(manager_actor::pointer self) {
   self->set_exception_handler(

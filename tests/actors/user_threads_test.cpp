@@ -293,6 +293,14 @@ CAF_TEST(a_socket_of_one_thread_that_does_not_open_in_time_is_closed_and_may_com
   CAF_CHECK(ada.session->closed[0].reconnect());
 }
 
+CAF_TEST(frames_that_are_refused_because_the_connection_was_dropped_give_their_credit_back) {
+  makers["t1"] = forgetful_manager;
+  auto ada = arrive("ada");
+  ada.ask(open("t1"));
+  for (std::uint32_t i = 0; i < 2 * rules.credit; ++i)
+    CAF_CHECK_EQUAL(json(ada.ask(message("t1", "hello"))["error"]["code"]), "not_open");
+}
+
 // -- what does not end ---------------------------------------------------------------------------
 
 CAF_TEST(a_manager_that_survives_its_kill_is_counted_as_leaked_after_two_timeouts_and_not_before) {
