@@ -55,7 +55,7 @@ bool session::is_full() const {
 
 void session::read_on() {
   held_ = false;
-  read_next();
+  read_again();
 }
 
 // One timer as long as there is something to send or somebody who waits for a turn, not one for each frame.
