@@ -196,6 +196,7 @@ void manager_state::on_read_history(const read_history& command) {
   auto* from = find(command.origin.connection);
   if (from == nullptr) return finish(command.origin);
   asked(command.origin);
+  if (!command.origin.request) return; // nobody to answer
   get_messages question{.log = log_, .limit = command.limit};
   if (command.before) question.before = *command.before;
   want_turn(

@@ -183,6 +183,7 @@ void user_state::on_answer_ping(const answer_ping& command) {
 
 void user_state::on_report_use(const report_use& command) {
   heard(command.origin.connection);
+  if (!command.origin.request) return;
   const auto time = now();
   wire::use use{slots_used(),
                 rules().managers_max,
@@ -198,7 +199,7 @@ void user_state::on_report_use(const report_use& command) {
 
 void user_state::on_list_threads(const list_threads& command) {
   auto* from = heard(command.origin.connection);
-  if (from == nullptr) return;
+  if (from == nullptr || !command.origin.request) return; // nobody to answer
   const auto look_up = [this, command](const std::shared_ptr<sending_turn>& sending) {
     self_->request(services_->reader, caf::infinite, get_threads{user_, command.limit, command.before})
         .then(

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -109,6 +110,16 @@ inline constexpr std::int64_t decisions_max = 100'000;
 /// The most decisions that one question is answered with.
 inline constexpr std::uint32_t decisions_page_max = 1'000;
 
+/// A piece of a search: what was found in it, the newest first, and before which event the next piece begins; none:
+/// nothing is left.
+struct search_piece {
+  std::vector<message_record> messages;
+  std::optional<sequence> next;
+};
+
+/// About how much text one piece of a search goes through: some milliseconds.
+inline constexpr std::uint64_t search_bytes_at_once = 1024 * 1024;
+
 /// The reading half; any number of them, each on a thread of its own, beside the writer.
 class log_reader {
 public:
@@ -127,8 +138,13 @@ public:
   /// Returns what the first message of that client id was answered with.
   virtual message_found find(const find_message& what) = 0;
 
-  /// Returns messages whose text contains what is looked for; no character of it is special.
-  virtual messages_page search(const search_messages& what) = 0;
+  /// Looks for messages whose text contains what is looked for, among those before an event; no character of it is
+  /// special. Goes through so much at once that others need not wait for long, and finds `limit` messages and one at
+  /// most.
+  virtual search_piece search(const search_messages& what, sequence before) = 0;
+
+  /// Returns whose log it is, or nothing.
+  virtual std::optional<user_id> owner_of(log_id log) = 0;
 
   /// Returns decisions that meet every condition of the question, the newest first, of one millisecond the one whose id
   /// was made last. The limit is 1 to `decisions_page_max`; what is beyond counts as the nearest of them.

@@ -39,8 +39,10 @@ reader::reader(const std::string& path)
                          " JOIN messages AS m ON m.log_id = c.log_id AND m.seq = c.seq"
                          " WHERE c.log_id = ?1 AND c.client_message_id = ?2"},
       // Not LIKE: it has wildcards and a longest pattern.
-      search_{connection_, "SELECT message_id, role, text, content, seq, run_id, time FROM messages"
-                           " WHERE log_id = ?1 AND instr(lower(text), lower(?2)) > 0 ORDER BY seq DESC"},
+      search_{connection_, "SELECT message_id, role, text, content, seq, run_id, time,"
+                           " instr(lower(text), lower(?3)) > 0, length(CAST(text AS BLOB)) FROM messages"
+                           " WHERE log_id = ?1 AND seq < ?2 ORDER BY seq DESC"},
+      owner_{connection_, "SELECT user FROM threads WHERE log_id = ?1"},
       decision_{connection_, "SELECT body FROM decisions AS d WHERE decision_id = ?1"
                              " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM decision_subjects AS s"
                              "                            WHERE s.subject = ?2 AND s.decision_id = d.decision_id))"
@@ -127,18 +129,27 @@ message_found reader::find(const find_message& what) {
   });
 }
 
-messages_page reader::search(const search_messages& what) {
+search_piece reader::search(const search_messages& what, sequence before) {
   return connection_.guarded([&] {
-    messages_page result;
-    auto row = search_.run(what.log, what.text);
+    search_piece result;
+    std::uint64_t bytes = 0;
+    auto row = search_.run(what.log, bounded(before), what.text);
     while (row.next()) {
-      if (result.messages.size() == what.limit) {
-        result.more = true;
-        break;
-      }
-      result.messages.push_back(read_message(row));
+      if (row.integer(7) != 0) result.messages.push_back(read_message(row));
+      if (result.messages.size() > what.limit) return result;
+      bytes += row.number(8);
+      if (bytes < search_bytes_at_once) continue;
+      result.next = row.number(4);
+      return result;
     }
     return result;
+  });
+}
+
+std::optional<user_id> reader::owner_of(log_id log) {
+  return connection_.guarded([&] {
+    auto row = owner_.run(log);
+    return row.next() ? std::optional{user_id{row.text(0)}} : std::nullopt;
   });
 }
 

@@ -14,7 +14,8 @@ public:
   messages_page messages(const get_messages& what) override;
   threads_page threads(const get_threads& what) override;
   message_found find(const find_message& what) override;
-  messages_page search(const search_messages& what) override;
+  search_piece search(const search_messages& what, sequence before) override;
+  std::optional<user_id> owner_of(log_id log) override;
   decisions_page decisions(const get_decisions& what) override;
   void note_ahead(log_id log) override;
 
@@ -26,6 +27,7 @@ private:
   statement threads_;
   statement find_;
   statement search_;
+  statement owner_;
   statement decision_;
   statement decisions_about_;
   statement decisions_of_;

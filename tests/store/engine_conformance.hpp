@@ -5,6 +5,8 @@
 /// for that store each time; then include this file, once.
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,7 +63,22 @@ struct opened_engine : engine_fixture {
   }
 
   std::vector<sequence> found(const log_opened& log, const std::string& text, std::uint32_t limit = 100) {
-    return sequences(reader->search({log.log, text, limit}).messages);
+    auto result = search(log, text, limit).messages;
+    if (result.size() > limit) result.pop_back();
+    return sequences(result);
+  }
+
+  /// All pieces of a search.
+  search_piece search(const log_opened& log, const std::string& text, std::uint32_t limit = 100) {
+    const search_messages what{log.log, text, limit};
+    search_piece result;
+    for (std::optional<sequence> before = std::numeric_limits<std::int64_t>::max();
+         before && result.messages.size() <= limit;) {
+      auto piece = reader->search(what, *before);
+      before = piece.next;
+      result.messages.insert(result.messages.end(), piece.messages.begin(), piece.messages.end());
+    }
+    return result;
   }
 
   std::string newest_title() { return reader->threads(threads_of("ann", 1)).threads.at(0).title; }

@@ -87,7 +87,8 @@ public:
   messages_page messages(const get_messages&) override { fail(); }
   threads_page threads(const get_threads&) override { fail(); }
   message_found find(const find_message&) override { fail(); }
-  messages_page search(const search_messages&) override { fail(); }
+  search_piece search(const search_messages&, sequence) override { fail(); }
+  std::optional<user_id> owner_of(log_id) override { fail(); }
   decisions_page decisions(const get_decisions&) override { fail(); }
   void note_ahead(log_id) override { fail(); }
 
