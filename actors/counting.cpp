@@ -24,7 +24,9 @@ constexpr std::array numbers{
     counted_number{&user_counted::graces, &tally::graces},
 };
 
-static_assert(sizeof(user_counted) == numbers.size() * sizeof(std::uint32_t), "a number of a user is not summed up");
+// The tier, which is no number, takes the place of one.
+static_assert(sizeof(user_counted) == (numbers.size() + 1) * sizeof(std::uint32_t),
+              "a number of a user is not summed up");
 
 // RFC 6455, 7.4.2: from here on a code means what those who use it agreed on.
 constexpr std::uint16_t own_close_codes_begin = 4000;
@@ -36,11 +38,11 @@ constexpr std::size_t place(Enumerator value) {
 
 } // namespace
 
-void recount(tally& sum, tier of, const user_counted& before, const user_counted& after) {
+void recount(tally& sum, const user_counted& before, const user_counted& after) {
   for (const auto& number : numbers)
     sum.*number.of_all = sum.*number.of_all - before.*number.of_one + after.*number.of_one;
-  auto& connections = sum.connections_by_tier[place(of)];
-  connections = connections - before.connections + after.connections;
+  sum.connections_by_tier[place(before.tier)] -= before.connections;
+  sum.connections_by_tier[place(after.tier)] += after.connections;
 }
 
 void add(tally& sum, const tally& part) {

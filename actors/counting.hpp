@@ -6,10 +6,10 @@
 
 namespace gangway {
 
-/// Puts what a user of that tier has now into `sum`, in the place of what it had `before`. The users themselves are
+/// Puts what a user has now into `sum`, in the place of what it had `before`. The users themselves are
 /// not counted by it.
 /// @pre `before` is in `sum`
-void recount(tally& sum, tier of, const user_counted& before, const user_counted& after);
+void recount(tally& sum, const user_counted& before, const user_counted& after);
 
 /// Adds one directory's tally to the sum of several.
 void add(tally& sum, const tally& part);

@@ -27,11 +27,6 @@ void directory_state::on_session_opened(const session_opened& report) {
     if (retiring_) self_->send(known.actor, retire{});
     if (pressed_) self_->send(known.actor, pressure_changed{true});
   }
-  if (const auto now = parse_tier(report.tier); now != known.tier) {
-    recount(tally_, known.tier, known.counted, {});
-    recount(tally_, now, {}, known.counted);
-    known.tier = now;
-  }
   ++known.sessions;
   self_->send(known.actor, report);
 }
@@ -41,7 +36,7 @@ void directory_state::on_user_counted(const user_counted& report) {
   auto name = sender ? names_.find(sender->id()) : names_.end();
   if (name == names_.end()) return;
   auto& known = users_.at(*name->second);
-  recount(tally_, known.tier, known.counted, report);
+  recount(tally_, known.counted, report);
   known.counted = report;
 }
 
@@ -54,7 +49,7 @@ void directory_state::on_counted(const Report& report) {
 // answer goes to nobody.
 void directory_state::on_relieve(const relieve& order) {
   for (const auto& [id, known] : users_)
-    if (known.tier == order.tier && known.counted.managers > 0)
+    if (known.counted.tier == order.tier && known.counted.managers > 0)
       caf::anon_send(known.actor, clean_up{cleanup_scope::node, order.level, 0, false});
 }
 
@@ -66,7 +61,7 @@ void directory_state::on_pressure_changed(const pressure_changed& report) {
 
 void directory_state::forget(const user_id& user) {
   auto found = users_.find(user);
-  recount(tally_, found->second.tier, found->second.counted, {});
+  recount(tally_, found->second.counted, {});
   --tally_.users;
   names_.erase(found->second.actor.id());
   users_.erase(found);

@@ -46,8 +46,7 @@ private:
   /// What is known of one user.
   struct entry {
     user_actor actor;
-    gangway::tier tier = gangway::tier::free; ///< as its last session's token says
-    std::uint64_t sessions = 0;               ///< that were passed on
+    std::uint64_t sessions = 0; ///< that were passed on
     user_counted counted;
   };
 

@@ -13,6 +13,9 @@ namespace {
 // About what a line of `thread.list` takes.
 constexpr std::uint64_t listed_thread_bytes = 256;
 
+// So many of a user's connections may be leaving at a time; those that were told before are not waited for.
+constexpr std::size_t leaving_max = 8;
+
 } // namespace
 
 // Whatever ends the user, however suddenly, ends its managers and lets its clients come back.
@@ -96,7 +99,8 @@ void user_state::report_count() {
     count.leaked += which.phase == manager_phase::leaked;
   }
   count.waiting = static_cast<std::uint32_t>(line_.size());
-  count.graces = extra_allowed(grace_, {rules().grace.extra, {}, {}}, time) > 0;
+  count.graces = grace_now() > 0;
+  count.tier = tier_;
   if (count == counted_) return;
   counted_ = count;
   self_->send(directory_, count);
@@ -112,8 +116,9 @@ void user_state::on_session_opened(const session_opened& report) {
     report.link.admit(caf::actor_cast<caf::strong_actor_ptr>(self_));
     return;
   }
-  tier_ = parse_tier(report.tier);
-  while (connections_.size() >= rules().connections_max)
+  const auto its_tier = parse_tier(report.tier);
+  if (its_tier > tier_) change_tier(its_tier);
+  while (!connections_.empty() && connections_.size() >= connections_limit())
     replace_connection();
   const auto time = now();
   auto& known = connections_.emplace_back();
@@ -121,8 +126,10 @@ void user_state::on_session_opened(const session_opened& report) {
   known.link = report.link;
   known.pings = gangway::heard({}, time);
   known.last_useful = time;
+  known.tier = its_tier;
   known.dedicated = report.wanted.has_value();
   known.simulation = report.simulation;
+  settle_tier();
   const auto greeting = greeting_of(known);
   if (report.wanted)
     known.greeting = std::make_unique<wire_greeting>(wire_greeting{report.connect_request, {greeting}});
@@ -152,19 +159,32 @@ void user_state::replace_connection() {
   // Clients that come back at once would replace one another for ever.
   const close_reason reason{close_code::evicted, "replaced by a newer connection of the same user",
                             rules().cleanup.resume_window};
-  find(victim)->link.close(reason);
+  let_leave(*find(victim), reason);
   auto record = begin_record(decision::kind::connection_replaced);
   record.connections.push_back({victim, reason.code, reason.text, find(victim)->verdict});
   keep(std::move(record));
   on_session_closed({victim});
 }
 
+// What is closing takes up room, too: a client that answers no close frame would have any number of sockets that are.
+void user_state::let_leave(const user_connection& whom, const close_reason& reason) {
+  whom.link.leave(reason);
+  leaving_.emplace_back(whom.connection, whom.link);
+  if (leaving_.size() <= leaving_max) return;
+  leaving_.front().second.leave(reason);
+  leaving_.erase(leaving_.begin());
+}
+
 void user_state::on_session_closed(const session_closed& report) {
   auto* gone = find(report.connection);
-  if (gone == nullptr) return;
+  if (gone == nullptr) { // it was let go before
+    std::erase_if(leaving_, [&](const auto& known) { return known.first == report.connection; });
+    return;
+  }
   set_verdict(*gone, std::nullopt);
   std::erase_if(connections_, [&](const auto& known) { return known.connection == report.connection; });
   retry_not_before_ = {};
+  settle_tier();
   std::erase_if(line_, [&](const auto& waiting) { return waiting.origin.connection == report.connection; });
   if (probe_) std::erase_if(probe_->connections, [&](const auto& one) { return one.connection == report.connection; });
   for (auto& which : slots_)
@@ -193,7 +213,9 @@ void user_state::on_report_use(const report_use& command) {
                 rules().queue.max,
                 limit_now() - rules().managers_max,
                 {}};
-  if (use.grace_extra > 0) use.grace_until = utc_now() + milliseconds_between(time, *grace_.until);
+  if (use.grace_extra > 0)
+    use.grace_until =
+        utc_now() + milliseconds_between(time, use.grace_extra > grace_now() ? kept_->until : *grace_.until);
   answer(command.origin, wire::status(use));
 }
 
@@ -325,6 +347,7 @@ user_private::behavior_type user(user_pointer self, directory_actor directory, u
       [](const answer_ping& command) { state().on_answer_ping(command); },
       [](const session_opened& report) { state().on_session_opened(report); },
       [](const session_closed& report) { state().on_session_closed(report); },
+      [](const token_renewed& report) { state().on_token_renewed(report); },
       [](const pong_received& report) { state().on_pong_received(report); },
       [](const link_observed& report) { state().on_link_observed(report); },
       [](const open_thread& command) { state().on_open_thread(command); },

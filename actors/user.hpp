@@ -4,9 +4,9 @@
 /// each command, makes room when the limit is reached, and answers by itself whatever no manager is needed for, so that
 /// a hung manager never silences a connection.
 ///
-/// One class, four files: `user.cpp` (connections, and the behaviour), `user_threads.cpp` (slots and their managers),
-/// `user_liveness.cpp` (who is there, by roll call and by probe), `user_cleanup.cpp` (the ladder, and who waits for
-/// it).
+/// One class, six files: `user.cpp` (connections, and the behaviour), `user_tier.cpp` (how much it may have),
+/// `user_threads.cpp` (slots and their managers), `user_liveness.cpp` (who is there, by roll call and by probe),
+/// `user_cleanup.cpp` (the ladder), `user_line.cpp` (who waits for it).
 
 #include <array>
 #include <chrono>
@@ -25,6 +25,8 @@
 #include "actors/policy/escalation.hpp"
 #include "actors/policy/eviction.hpp"
 #include "actors/policy/evidence.hpp"
+#include "actors/policy/note_budget.hpp"
+#include "actors/policy/tier_fall.hpp"
 #include "actors/user_rules.hpp"
 #include "protocol/actors.hpp"
 
@@ -70,11 +72,12 @@ struct user_connection {
   std::uint64_t nonce = 0;     ///< of the last ping
   std::uint64_t last_call = 0; ///< the ping whose look at the link decides whether silence counts; 0: none was sent
   steady_time last_useful;
-  std::unique_ptr<wire_greeting> greeting; ///< that waits for the one thread it was opened for
-  sending_turns turns;                     ///< lists that wait for the client to take them
-  std::optional<finding> verdict;          ///< by a probe; any sign of life takes it back
-  bool dedicated = false;                  ///< was opened for one thread
-  bool simulation = false;                 ///< of an end-to-end test
+  std::unique_ptr<wire_greeting> greeting;  ///< that waits for the one thread it was opened for
+  sending_turns turns;                      ///< lists that wait for the client to take them
+  std::optional<finding> verdict;           ///< by a probe; any sign of life takes it back
+  gangway::tier tier = gangway::tier::free; ///< by its token
+  bool dedicated = false;                   ///< was opened for one thread
+  bool simulation = false;                  ///< of an end-to-end test
 };
 
 /// A user's record of one connection's use of a manager.
@@ -194,6 +197,7 @@ public:
   // -- user.cpp
   void on_session_opened(const session_opened& report);
   void on_session_closed(const session_closed& report);
+  void on_token_renewed(const token_renewed& report);
   void on_answer_ping(const answer_ping& command);
   void on_report_use(const report_use& command);
   void on_list_threads(const list_threads& command);
@@ -248,7 +252,10 @@ private:
   static seat* find_seat(slot& of, const connection_id& connection);
   std::uint32_t slots_used() const;
   std::uint32_t slots_ending() const;
+  std::uint32_t grace_now() const;
   std::uint32_t limit_now() const;
+  std::uint32_t usual_limit() const;
+  std::uint32_t connections_limit() const;
   std::uint32_t line_max() const;
   bool has_credit(const slot& of, const connection_id& connection) const;
 
@@ -258,6 +265,9 @@ private:
   void tell_everybody(const std::string& notice);
   std::string greeting_of(const user_connection& whose) const;
   void replace_connection();
+  void let_leave(const user_connection& whom, const close_reason& reason);
+  void change_tier(gangway::tier to);
+  void settle_tier();
   void end_connection(const connection_id& connection, finding evidence);
 
   void open(const request_origin& origin, const thread_id& thread, const std::optional<log_position>& position);
@@ -317,9 +327,9 @@ private:
   decision begin_record(decision::kind what) const;
   void keep(decision record);
   command_error limit_error(error_code code, const thread_id& thread) const;
+  command_error leaking_error() const;
   const tombstone* find_tombstone(const thread_id& thread) const;
   bool may_evict_nobody(const thread_id& thread) const;
-  bool is_noted(std::uint32_t& noted);
   void turn_away(const waiting_open& whom, const command_error& error);
   waiting_open* find_waiting(const thread_id& thread, const connection_id& connection);
   void refuse_behind(const waiting_open& whom, const command_error& error);
@@ -334,6 +344,8 @@ private:
   bool warned_ = false;  ///< that the limit is near
   std::shared_ptr<const user_services> services_;
   std::vector<user_connection> connections_;
+  std::vector<std::pair<connection_id, session_link>> leaving_; ///< that were told to, and have not gone yet
+  std::optional<kept_room> kept_;                               ///< since the tier fell
   std::vector<slot> slots_;
   std::uint64_t sessions_ = 0; ///< that the directory passed on
   std::uint64_t turn_ = 0;     ///< raised whenever a connection or manager comes; a forget tick of an older one is void
@@ -352,11 +364,10 @@ private:
   gangway::grace grace_;
   std::optional<steady_time> patience_due_; ///< of the earliest tick on its way
   steady_time background_not_before_;
-  steady_time retry_not_before_; ///< a cleanup freed nothing, and nothing has changed since
-  std::uint32_t verdicts_ = 0;   ///< connections that have one
-  std::uint32_t records_ = 0;    ///< decisions kept since `noted_since_`
-  std::uint32_t refusals_ = 0;   ///< and refusals logged
-  steady_time noted_since_;
+  steady_time retry_not_before_;                            ///< a cleanup freed nothing, and nothing has changed since
+  std::uint32_t verdicts_ = 0;                              ///< connections that have one
+  std::array<note_budget, decision_kinds> decisions_noted_; ///< in the order of `decision::kind`
+  note_budget refusals_noted_;
 };
 
 /// Returns the behaviour of a user.

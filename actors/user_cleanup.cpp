@@ -14,9 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Of one user; beyond that they are in the server's log alone.
-constexpr std::uint32_t notes_per_minute = 120;
-
 // An answer is on its way by then, and who asks `explain` has not read it yet.
 constexpr milliseconds record_pause{5};
 
@@ -117,8 +114,7 @@ std::size_t user_state::needed_now() const {
     return beyond(used + waiting_threads(true) + resuming, limit);
   }
   case cleanup_scope::background:
-    return beyond(used,
-                  watermarks_of(rules().managers_max, rules().cleanup.start_ratio, rules().cleanup.stop_ratio).stop);
+    return beyond(used, watermarks_of(usual_limit(), rules().cleanup.start_ratio, rules().cleanup.stop_ratio).stop);
   case cleanup_scope::surplus:
     return beyond(used, limit);
   case cleanup_scope::node:
@@ -246,7 +242,7 @@ void user_state::finish_cleanup() {
 void user_state::begin_background_if_due() {
   const auto used = slots_used();
   const auto& limits = rules().cleanup;
-  const auto marks = watermarks_of(rules().managers_max, limits.start_ratio, limits.stop_ratio);
+  const auto marks = watermarks_of(usual_limit(), limits.start_ratio, limits.stop_ratio);
   if (used <= marks.stop) warned_ = false;
   if (used < marks.start || retiring_) return;
   if (!std::exchange(warned_, true)) tell_everybody(wire::limit_warning(used, rules().managers_max));
@@ -339,19 +335,16 @@ void user_state::note_roster(decision& record, steady_time begun, steady_time ti
   }
 }
 
-// A client that makes us decide all the time must not wash out what was decided about others.
-bool user_state::is_noted(std::uint32_t& noted) {
-  const auto time = now();
-  if (time - noted_since_ >= std::chrono::minutes{1}) {
-    noted_since_ = time;
-    records_ = refusals_ = 0;
-  }
-  return ++noted <= notes_per_minute;
-}
-
-// After whoever waits for the slot: to encode, to log and to commit a record takes longer than to make room.
+// A client that makes us decide all the time must not wash out what was decided about others; what an operator ordered
+// is noted always. After whoever waits for the slot: to encode, to log and to commit a record takes longer than to make
+// room.
 void user_state::keep(decision record) {
-  if (!services_->store || !is_noted(records_)) return log_decision(record);
+  if (record.what != decision::kind::cleanup || record.scope != cleanup_scope::manual) {
+    const auto left_out = take_note(decisions_noted_[static_cast<std::size_t>(record.what)], {}, now());
+    if (!left_out) return;
+    record.left_out = *left_out;
+  }
+  if (!services_->store) return log_decision(record);
   if (record.what == decision::kind::cleanup && record.scope == cleanup_scope::request)
     self_->delayed_send(services_->store, record_pause, record_decision{std::move(record)});
   else

@@ -42,7 +42,7 @@ std::string summary_of(const std::vector<cleanup_attempt>& attempts) {
   return result.empty() ? "none" : result;
 }
 
-json_text details_of(const std::vector<cleanup_attempt>& attempts, std::uint32_t current) {
+json_text details_of(const std::vector<cleanup_attempt>& attempts, std::uint32_t current, const std::string& summary) {
   std::string list = "[";
   for (const auto& attempt : attempts) {
     if (list.size() > 1) list += ',';
@@ -52,15 +52,22 @@ json_text details_of(const std::vector<cleanup_attempt>& attempts, std::uint32_t
   }
   json::object out;
   out.raw("attempts", list += ']').number("total_cleaned", total_evicted(attempts));
-  return {out.number("current", current).take()};
+  return {out.number("current", current).text("summary", summary).take()};
+}
+
+// A sentence for a person comes first; what it is about comes behind it, for the logs, and by itself in the details.
+std::string explained(std::string_view sentence, const std::string& summary) {
+  return std::string{sentence} + " " + summary;
 }
 
 grace_terms terms_of(const grace_rules& rules) { return {rules.extra, rules.duration, rules.cooldown}; }
 
 } // namespace
 
+std::uint32_t user_state::grace_now() const { return extra_allowed(grace_, terms_of(rules().grace), now()); }
+
 std::uint32_t user_state::limit_now() const {
-  return rules().managers_max + extra_allowed(grace_, terms_of(rules().grace), now());
+  return std::max(rules().managers_max + grace_now(), is_kept(kept_, now()) ? kept_->managers : 0);
 }
 
 // -- the line ------------------------------------------------------------------------------------
@@ -140,9 +147,10 @@ void user_state::serve_line() {
     if (which == nullptr) which = &reserve(thread);
     const auto time = now();
     for (const auto& waiting : served) {
-      const auto outcome = waiting.until                  ? admission_outcome::queued
-                           : used >= rules().managers_max ? admission_outcome::grace
-                                                          : admission_outcome::cleaned;
+      const bool by_grace = grace_now() > 0 && used >= rules().managers_max;
+      const auto outcome = waiting.until ? admission_outcome::queued
+                           : by_grace    ? admission_outcome::grace
+                                         : admission_outcome::cleaned;
       self_->send(directory_, admission_ended{outcome, microseconds_between(waiting.since, time)});
       take_seat(*which, waiting.origin, waiting.position);
       for (const auto& command : waiting.behind)
@@ -176,9 +184,11 @@ void user_state::reconsider() {
 // -- when nobody could go ------------------------------------------------------------------------
 
 void user_state::degrade() {
-  if (waiting_threads(true) > 0 && slots_used() >= limit_now()) {
+  const auto terms = terms_of(rules().grace);
+  // While what a higher tier allowed is kept, a grace may be no more than that.
+  const bool would_help = rules().managers_max + terms.extra > slots_used();
+  if (waiting_threads(true) > 0 && slots_used() >= limit_now() && would_help) {
     const auto time = now();
-    const auto terms = terms_of(rules().grace);
     if (const auto begun = services_->decisions.begin_grace(grace_, terms, pressed_, time)) {
       grace_ = *begun;
       const auto until = utc_now() + milliseconds_between(time, *grace_.until);
@@ -216,6 +226,7 @@ void user_state::schedule_patience() {
     if (when && *when > time) first = std::min(first.value_or(*when), *when);
   };
   consider(grace_.until);
+  if (kept_) consider(kept_->until);
   for (const auto& waiting : line_) {
     consider(waiting.until);
     if (const auto* known = find_tombstone(waiting.thread)) consider(known->evicted + redial_time);
@@ -263,13 +274,15 @@ void user_state::refuse_behind(const waiting_open& whom, const command_error& er
 void user_state::turn_away(const waiting_open& whom, const command_error& error) {
   refuse(whom.origin, error);
   refuse_behind(whom, error);
-  if (!is_noted(refusals_)) return;
+  const auto left_out = take_note(refusals_noted_, {}, now());
+  if (!left_out) return;
   log::warning("a thread was refused", {{"user_id", user_.value},
                                         {"thread_id", whom.thread.value},
                                         {"code", to_string(error.code)},
                                         {"managers_used", slots_used()},
                                         {"managers_max", rules().managers_max},
-                                        {"waiting", line_.size()}});
+                                        {"waiting", line_.size()},
+                                        {"left_out", *left_out}});
 }
 
 command_error user_state::limit_error(error_code code, const thread_id& thread) const {
@@ -281,24 +294,36 @@ command_error user_state::limit_error(error_code code, const thread_id& thread) 
     const auto* known = find_tombstone(thread);
     const bool is_again = came_back_lately(*known, rules().cleanup.resume_window);
     const auto until = is_again ? known->resume_until : known->evicted + redial_time;
-    return {code,
-            std::string{"this thread was evicted "} + (is_again ? "again" : "a moment ago")
-                + " and takes nobody's slot now; none of " + max + " became free in time",
-            milliseconds_between(now(), until), details_of(attempts, current)};
+    const auto summary = std::string{"The thread was evicted "} + (is_again ? "again" : "a moment ago")
+                         + " and takes nobody's slot now; none of " + max + " became free in time.";
+    return {code, explained("This thread was closed to make room for another; try again later.", summary),
+            milliseconds_between(now(), until), details_of(attempts, current, summary)};
   }
-  auto summary = summary_of(attempts);
+  auto tried = summary_of(attempts);
   const bool is_limited = rules().cleanup.max_level < cleanup_level::force;
   const std::string levels = is_limited ? "all levels that its tier allows" : "all levels";
   if (is_limited)
-    summary += "; " + std::string{to_string(rules().cleanup.max_level)} + " is the highest level for tier "
-               + std::string{to_string(tier_)};
+    tried += "; " + std::string{to_string(rules().cleanup.max_level)} + " is the highest level for tier "
+             + std::string{to_string(tier_)};
+  const bool is_full = code == error_code::queue_full;
+  const auto summary = "User " + user_.value + " has reached the maximum number of WebSocket managers (" + max
+                       + "). Graduated emergency cleanup attempted through " + levels
+                       + " but limit still exceeded. Cleanup attempts made: " + tried + " (total cleaned: "
+                       + std::to_string(total_evicted(attempts)) + "). Current count: " + std::to_string(current) + "."
+                       + (is_full ? " Already waiting: " + std::to_string(line_.size()) + "." : "");
   return {code,
-          "User " + user_.value + " has reached the maximum number of WebSocket managers (" + max
-              + "). Graduated emergency cleanup attempted through " + levels
-              + " but limit still exceeded. Cleanup attempts made: " + summary + " (total cleaned: "
-              + std::to_string(total_evicted(attempts)) + "). Current count: " + std::to_string(current) + "."
-              + (code == error_code::queue_full ? " Already waiting: " + std::to_string(line_.size()) + "." : ""),
-          wait, details_of(attempts, current)};
+          explained(is_full ? "Too many threads are open and too many are waiting; try again later."
+                            : "Too many threads are open; close one and try again.",
+                    summary),
+          wait, details_of(attempts, current, summary)};
+}
+
+command_error user_state::leaking_error() const {
+  const auto summary = "User " + user_.value + " has " + std::to_string(slots_ending())
+                       + " closed threads whose managers have not ended yet.";
+  return {error_code::overloaded,
+          explained("Threads that you closed are still ending; try again in a moment.", summary),
+          rules().retire_timeout, json_text{json::object{}.text("summary", summary).take()}};
 }
 
 } // namespace gangway

@@ -232,7 +232,7 @@ void user_state::end_connection(const connection_id& connection, finding evidenc
                             : evidence == finding::stalled   ? "the client reads nothing"
                                                              : "two pings were not answered",
                             {}};
-  known->link.close(reason);
+  let_leave(*known, reason);
   auto record = begin_record(decision::kind::connection_dead);
   record.connections.push_back({connection, reason.code, reason.text, evidence});
   keep(std::move(record));

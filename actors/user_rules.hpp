@@ -50,6 +50,7 @@ struct user_rules {
   std::chrono::milliseconds open_timeout{30'000};  ///< of a manager whose thread does not open; then it is given up
   std::chrono::milliseconds retire_timeout{5'000}; ///< then it is killed
   std::chrono::milliseconds jitter_max{2'000};     ///< that clients are told to spread their reconnects by
+  std::chrono::milliseconds tier_kept{120'000};    ///< for which a user may have what it had when its tier fell
   cleanup_rules cleanup;
   grace_rules grace;
   queue_rules queue;

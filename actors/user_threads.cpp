@@ -118,11 +118,7 @@ void user_state::open(const request_origin& origin, const thread_id& thread,
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
     break;
   case admission::refuse_as_leaking:
-    turn_away(request, {error_code::overloaded,
-                        "User " + user_.value + " has " + std::to_string(slots_ending())
-                            + " closed threads whose managers have not ended yet",
-                        rules().retire_timeout,
-                        {}});
+    turn_away(request, leaking_error());
     self_->send(directory_, admission_ended{admission_outcome::refused, {}});
     break;
   }

@@ -128,6 +128,10 @@ void session::close(close_reason reason) {
   on_loop([reason = std::move(reason)](session& self) { self.close_now(reason); });
 }
 
+void session::leave(close_reason reason) {
+  on_loop([reason = std::move(reason)](session& self) { self.leave_now(reason); });
+}
+
 // -- what clients say ----------------------------------------------------------------------------
 
 void session::on_open() {
@@ -415,6 +419,14 @@ void session::close_failed() {
   write_next();
 }
 
+// What it has not got by then is with its kernel, which it is left to; or it never reads, and is dropped.
+void session::leave_now(const close_reason& reason) {
+  if (phase_ == phase::ended) return;
+  if (std::exchange(leaving_, true)) return drop();
+  close_now(reason);
+  if (phase_ == phase::closing) arm(leave_max);
+}
+
 void session::drop() {
   if (channel_) channel_->drop();
   end();
@@ -485,7 +497,9 @@ void session::on_deadline() {
   case phase::admitted:
     return on_pause_max();
   case phase::closing:
-    return drop();
+    if (!leaving_ || writing_bytes_ > 0) return drop();
+    channel_->hang_up();
+    return end();
   }
 }
 

@@ -54,7 +54,8 @@ struct session_home {
 /// | awaiting_token | 101, no token yet          | yes   | a good `connect`, or 4502 in time                |
 /// | awaiting_user  | `session_opened` is sent   | no    | `admit`                                          |
 /// | admitted       | `admit`                    | yes   | either side closes                               |
-/// | closing        | we close                   | no    | the closing handshake, or `close_timeout`        |
+/// | closing        | we close                   | no    | the closing handshake, `close_timeout`, or       |
+/// |                |                            |       | `leave_max` if room is needed                    |
 /// | ended          | the socket is gone         | no    |                                                  |
 ///
 /// A user that was told `session_opened` and admits is told `session_closed`, exactly once, whatever happens in
@@ -80,6 +81,9 @@ public:
   /// too, reading must have gone on again before silence is a peer's.
   static constexpr std::chrono::milliseconds stood_still{250};
 
+  /// How long a session that must leave waits for its peer: as long as one takes that answers at once.
+  static constexpr std::chrono::milliseconds leave_max{100};
+
   /// How long an ended session waits to be claimed: longer than a loop may be blocked (`loop.stall_max`).
   static constexpr std::chrono::seconds claim_max{60};
 
@@ -98,6 +102,7 @@ public:
   void ping(std::uint64_t nonce) override;
   void admit(caf::strong_actor_ptr user) override;
   void close(close_reason reason) override;
+  void leave(close_reason reason) override;
 
   /// Ends at once, without a word to the client.
   /// @pre called on the session's loop
@@ -166,6 +171,7 @@ private:
   void close_now(const close_reason& reason);
   void close_slow();
   void close_failed();
+  void leave_now(const close_reason& reason);
   void end(std::uint16_t code = no_close_frame);
 
   void arm(std::chrono::milliseconds delay);
@@ -232,6 +238,7 @@ private:
   std::uint8_t still_ = 0; // looks in a row at which nothing had moved
   bool excused_ = false;   // a slow reader that moves: reading goes on until its queue is short again
   bool json_ping_ = false;
+  bool leaving_ = false;    // and not waited for
   bool introduced_ = false; // a `connect` has come, or will not be heard any more
 };
 

@@ -110,7 +110,6 @@ void session::verify_renewal(const wire::refresh_token& what) {
   });
 }
 
-// The tier of the new token counts from the next connection on.
 void session::on_refresh_judged(std::optional<std::int64_t> request, token_verdict verdict) {
   if (const auto* fault = std::get_if<token_fault>(&verdict)) {
     home_->tokens.note_refusal(*fault, to_string(id_));
@@ -125,6 +124,7 @@ void session::on_refresh_judged(std::optional<std::int64_t> request, token_verdi
   if (claims.simulation != simulation_)
     return refuse(request, error_code::forbidden, "a simulation's token and a real one do not renew each other");
   expire_at(claims.expires_at);
+  if (user_) caf::anon_send(user_, token_renewed{id_, parse_tier(claims.tier)});
   answer(request, wire::refreshed(claims.expires_at));
 }
 

@@ -112,6 +112,10 @@ public:
   /// before whatever is given here.
   virtual void close(close_code code, std::string_view text) = 0;
 
+  /// Hangs up without waiting for the peer; what was written and sent to it still arrives. No call to the handler
+  /// follows.
+  virtual void hang_up() = 0;
+
   /// Ends the connection with a reset, so that the kernel keeps nothing of it. No call to the handler follows.
   virtual void drop() = 0;
 

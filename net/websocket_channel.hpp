@@ -178,7 +178,13 @@ public:
     websocket::close_reason reason{static_cast<websocket::close_code>(code)};
     const auto size = std::min(text.size(), reason.reason.max_size());
     reason.reason.assign(text.data(), size);
-    stream_.async_close(reason, [self = this->shared_from_this()](socket_error) { self->gone(true); });
+    // Its answer shows that the peer has read everything: nothing is left to wait for.
+    stream_.async_close(reason, [self = this->shared_from_this()](socket_error) { self->gone(false); });
+  }
+
+  void hang_up() override {
+    handler_ = nullptr;
+    close_socket();
   }
 
   void drop() override {
@@ -363,17 +369,17 @@ private:
     return no_close_frame;
   }
 
-  // After a closing handshake the peer hangs up first: a socket that is closed while bytes come in is reset, and what
-  // we said last is lost.
+  // After a closing handshake that the peer began it hangs up first: a socket that is closed while bytes come in is
+  // reset, and what we said last is lost.
   void gone(bool in_order, std::uint16_t code = no_close_frame) {
     auto* handler = std::exchange(handler_, nullptr);
     if (handler == nullptr) return;
     if (in_order) {
       deadline_ = std::make_unique<asio::steady_timer>(socket_of().get_executor(), close_timeout_);
-      deadline_->async_wait([self = this->shared_from_this()](socket_error) { self->hang_up(); });
+      deadline_->async_wait([self = this->shared_from_this()](socket_error) { self->close_socket(); });
       await_hang_up();
     } else {
-      hang_up();
+      close_socket();
     }
     handler->on_gone(code);
   }
@@ -387,7 +393,7 @@ private:
                                 });
   }
 
-  void hang_up() {
+  void close_socket() {
     socket_error ignored;
     socket_of().close(ignored);
     give_up_held();

@@ -48,6 +48,8 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<session_opened>,
     // Lets a connection go.
     caf::reacts_to<session_closed>,
+    // Notes a connection's new tier.
+    caf::reacts_to<token_renewed>,
     // Notes a sign of life.
     caf::reacts_to<pong_received>,
     // Notes what a connection's kernel and send queue show.

@@ -22,7 +22,7 @@ constexpr std::array kind_names{"cleanup", "connection_replaced", "connection_de
 
 static_assert(level_names.size() == cleanup_levels && scope_names.size() == cleanup_scopes
               && reason_names.size() == eviction_reasons && finding_names.size() == findings
-              && outcome_names.size() == cleanup_outcomes);
+              && outcome_names.size() == cleanup_outcomes && kind_names.size() == decision_kinds);
 
 template <std::size_t Size, class Enumerator>
 std::string_view name_of(const std::array<const char*, Size>& names, Enumerator value) noexcept {
@@ -97,6 +97,7 @@ json_text encode(const decision& what) {
   out.text("decision_id", to_string(what.id)).text("kind", to_string(what.what));
   out.text("user_id", what.user.value).text("tier", what.tier).number("ts", what.time.time_since_epoch().count());
   if (what.dry_run) out.boolean("dry_run", true);
+  if (what.left_out > 0) out.number("left_out", what.left_out);
   if (what.what == decision::kind::cleanup) {
     out.text("scope", to_string(what.scope)).text("level", to_string(what.level));
     out.text("outcome", to_string(what.outcome));
@@ -142,7 +143,8 @@ void log_decision(const decision& what) noexcept {
                         {"level", to_string(what.level)},
                         {"evicted", what.evictions.size()},
                         {"connections", what.connections.size()},
-                        {"took_us", what.took.count()}});
+                        {"took_us", what.took.count()},
+                        {"left_out", what.left_out}});
 }
 
 } // namespace gangway

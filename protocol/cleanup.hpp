@@ -50,7 +50,7 @@ enum class finding : std::uint8_t {
 enum class cleanup_outcome : std::uint8_t { freed, partly, nothing };
 
 inline constexpr std::size_t cleanup_levels = 4, cleanup_scopes = 5, eviction_reasons = 4, findings = 8,
-                             cleanup_outcomes = 3;
+                             cleanup_outcomes = 3, decision_kinds = 5;
 
 /// Return the names on the wire, in records and in metrics: the enumerators' own.
 std::string_view to_string(cleanup_level level) noexcept;
@@ -122,6 +122,7 @@ struct decision {
   std::uint32_t limit = 0;
   std::uint32_t needed = 0;
   std::chrono::microseconds took{0};
+  std::uint32_t left_out = 0; ///< of this kind, about this user, that were not recorded since the last that was
   std::vector<cleanup_attempt> attempts;
   std::vector<roster_line> roster; ///< as of the last level that let anybody go
   std::vector<eviction> evictions;

@@ -59,6 +59,13 @@ struct session_closed {
   GANGWAY_MESSAGE(session_closed);
 };
 
+/// Notifies a user that a connection has shown a new token, of that tier.
+struct token_renewed {
+  gangway::connection_id connection;
+  gangway::tier tier = gangway::tier::free;
+  GANGWAY_MESSAGE(token_renewed);
+};
+
 /// Notifies a user that a connection answered the ping that carried `nonce`.
 struct pong_received {
   gangway::connection_id connection;
@@ -388,6 +395,7 @@ struct user_counted {
   std::uint32_t leaked = 0;   ///< of the retiring: killed, and still not gone
   std::uint32_t waiting = 0;  ///< requests in the queue
   std::uint32_t graces = 0;   ///< 1 while the limit is exceeded on purpose
+  gangway::tier tier = gangway::tier::free;
   GANGWAY_MESSAGE(user_counted);
 };
 

@@ -54,6 +54,10 @@ public:
   /// Sends what is queued and a `disconnect` frame, then closes. `session_closed` follows when the socket is gone, if
   /// there was an `admit`.
   virtual void close(close_reason reason) = 0;
+
+  /// The same for a socket that must not take up room any longer: the peer's answer is hardly waited for, and at the
+  /// second call not at all.
+  virtual void leave(close_reason reason) { close(std::move(reason)); }
 };
 
 /// A value that reaches a session as long as it exists. It owns nothing: sessions die on their own loop.
@@ -95,6 +99,10 @@ public:
 
   void close(close_reason reason) const {
     if (auto port = port_.lock()) port->close(std::move(reason));
+  }
+
+  void leave(close_reason reason) const {
+    if (auto port = port_.lock()) port->leave(std::move(reason));
   }
 
   friend bool operator==(const session_link& lhs, const session_link& rhs) noexcept {

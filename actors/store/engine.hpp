@@ -82,8 +82,9 @@ public:
   virtual std::variant<events_appended, append_refusal> append(const append_events& what) = 0;
 
   /// Keeps a decision, with whom it is about; one that is kept already stays as it was first. Then forgets what is
-  /// older than `decision_age_max` before this one's time, and the oldest of what exceeds `decisions_max`: if that is
-  /// many, a few with each decision, so that no commit is long. @pre in a transaction
+  /// older than `decision_age_max` before this one's time, and of what exceeds `decisions_max` the oldest of the user
+  /// that has most, or, if that is no more than `decisions_share`, the oldest of all. If that is many, a few with each
+  /// decision, so that no commit is long. @pre in a transaction
   virtual void record(const decision_row& what) = 0;
 
   /// Does a piece of what the rules ask for, short enough for a commit that others wait for: the oldest runs of what is
@@ -106,6 +107,10 @@ inline constexpr std::chrono::days decision_age_max{30};
 
 /// How many decisions are kept, however young.
 inline constexpr std::int64_t decisions_max = 100'000;
+
+/// How many each user has when there is no room for all: who has most of all, and more than these, loses its oldest, so
+/// that a user about whom much is decided does not push out what is known of others.
+inline constexpr std::int64_t decisions_share = 1'000;
 
 /// The most decisions that one question is answered with.
 inline constexpr std::uint32_t decisions_page_max = 1'000;

@@ -103,10 +103,16 @@ writer::writer(const std::string& path)
       // A connection may be named twice: among those of a manager, and as one that was closed.
       insert_subject_{connection_, "INSERT OR IGNORE INTO decision_subjects (subject, decision_id) VALUES (?1, ?2)"},
       forget_old_{connection_, "DELETE FROM decisions WHERE rowid IN"
-                               " (SELECT rowid FROM decisions WHERE time < ?1 ORDER BY time, decision_id LIMIT ?2)"},
+                               " (SELECT rowid FROM decisions WHERE time < ?1 ORDER BY time, decision_id LIMIT ?2)"
+                               " RETURNING user"},
       forget_oldest_{connection_, "DELETE FROM decisions WHERE rowid IN"
-                                  " (SELECT rowid FROM decisions ORDER BY time, decision_id LIMIT ?1)"},
-      count_decisions_{connection_, "SELECT count(*) FROM decisions"},
+                                  " (SELECT rowid FROM decisions ORDER BY time, decision_id LIMIT ?1)"
+                                  " RETURNING user"},
+      forget_oldest_of_{connection_,
+                        "DELETE FROM decisions WHERE rowid IN"
+                        " (SELECT rowid FROM decisions WHERE user = ?1 ORDER BY time, decision_id LIMIT ?2)"
+                        " RETURNING user"},
+      count_decisions_{connection_, "SELECT user, count(*) FROM decisions GROUP BY user"},
       history_{connection_} {
   begin_anew();
 }
@@ -350,13 +356,17 @@ std::optional<message_completed> writer::unfinished(const thread_row& thread) {
 void writer::record(const decision_row& what) {
   connection_.guarded([&] {
     if (!decisions_) {
-      auto count = count_decisions_.run();
-      count.next();
-      decisions_ = count.integer(0);
+      decision_counts counted;
+      for (auto row = count_decisions_.run(); row.next();) {
+        counted.all += row.integer(1);
+        counted.by_user.emplace(row.text(0), row.integer(1));
+      }
+      decisions_ = std::move(counted);
     }
     insert_decision_.execute(what.id, what.user.value, what.time, what.body.value);
     if (connection_.database().getChanges() == 0) return; // kept already
-    ++*decisions_;
+    ++decisions_->all;
+    ++decisions_->by_user[what.user.value];
     for (const auto& subject : what.subjects)
       insert_subject_.execute(subject, what.id);
     forget_decisions(what.time);
@@ -366,11 +376,22 @@ void writer::record(const decision_row& what) {
 // By the time of the decision at hand, not the latest that any bears: a clock that was once wrong by years must not
 // have every later decision forgotten at once.
 void writer::forget_decisions(utc_time now) {
-  forget_old_.execute(now - decision_age_max, forgotten_at_once);
-  *decisions_ -= connection_.database().getChanges();
-  if (*decisions_ <= decisions_max) return;
-  forget_oldest_.execute(std::min(*decisions_ - decisions_max, forgotten_at_once));
-  *decisions_ -= connection_.database().getChanges();
+  forgotten(forget_old_.run(now - decision_age_max, forgotten_at_once));
+  const auto& [all, by_user] = *decisions_;
+  if (all <= decisions_max) return;
+  const auto count = std::min(all - decisions_max, forgotten_at_once);
+  const auto most = std::max_element(by_user.begin(), by_user.end(),
+                                     [](const auto& lhs, const auto& rhs) { return lhs.second < rhs.second; });
+  const auto user = most->first;
+  forgotten(most->second > decisions_share ? forget_oldest_of_.run(user, count) : forget_oldest_.run(count));
+}
+
+void writer::forgotten(rows users) {
+  while (users.next()) {
+    --decisions_->all;
+    const auto whose = decisions_->by_user.find(users.text(0));
+    if (--whose->second == 0) decisions_->by_user.erase(whose);
+  }
 }
 
 writer::thread_row writer::read_thread(const rows& row) {

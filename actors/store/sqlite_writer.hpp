@@ -1,5 +1,10 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
 #include "actors/store/ahead_notes.hpp"
 #include "actors/store/file_lock.hpp"
 #include "actors/store/sqlite_connection.hpp"
@@ -59,6 +64,7 @@ private:
                      const std::string& role, const std::string& text, const std::optional<std::string>& content);
   void save(const thread_row& thread);
   void forget_decisions(utc_time now);
+  void forgotten(rows users);
 
   file_lock lock_;
   connection connection_;
@@ -89,11 +95,15 @@ private:
   statement insert_subject_;
   statement forget_old_;
   statement forget_oldest_;
+  statement forget_oldest_of_;
   statement count_decisions_;
   history history_;
 
-  std::optional<std::int64_t>
-      decisions_; ///< how many there are; counted when it must be known, unknown after a roll-back
+  struct decision_counts {
+    std::int64_t all = 0;
+    std::unordered_map<std::string, std::int64_t> by_user;
+  };
+  std::optional<decision_counts> decisions_; ///< counted when it must be known, unknown after a roll-back
 };
 
 } // namespace gangway::sqlite

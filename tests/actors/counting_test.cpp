@@ -17,7 +17,7 @@ constexpr auto pro = static_cast<std::size_t>(tier::pro);
 
 CAF_TEST(every_number_of_a_user_is_in_the_sum) {
   tally sum;
-  recount(sum, tier::pro, {}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  recount(sum, {}, {1, 2, 3, 4, 5, 6, 7, 8, 9, tier::pro});
   tally expected{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, {}};
   expected.connections_by_tier[pro] = 1;
   CAF_CHECK(sum == expected);
@@ -25,12 +25,12 @@ CAF_TEST(every_number_of_a_user_is_in_the_sum) {
 
 CAF_TEST(what_a_user_had_before_is_replaced_and_not_added_to) {
   tally sum;
-  const user_counted before{5, 4, 3, 2, 1, 6, 5, 4, 1}, other{1, 1, 1, 1, 1, 1, 1, 1, 1};
-  recount(sum, tier::pro, {}, other);
+  const user_counted before{5, 4, 3, 2, 1, 6, 5, 4, 1, tier::pro}, other{1, 1, 1, 1, 1, 1, 1, 1, 1, tier::free};
+  recount(sum, {}, other);
   const auto without = sum;
-  recount(sum, tier::pro, {}, before);
+  recount(sum, {}, before);
   CAF_CHECK(sum != without);
-  recount(sum, tier::pro, before, {});
+  recount(sum, before, {});
   CAF_CHECK(sum == without);
 }
 

@@ -91,20 +91,25 @@ CAF_TEST(a_user_that_ends_leaves_nothing_in_the_sums) {
 CAF_TEST(connections_count_for_the_tier_of_their_user) {
   connect("ann", "pro");
   connect("bob", "no such tier");
-  tell_as("ann", user_counted{3, 0, 0, 0, 0, 0, 0, 0, 0});
-  tell_as("bob", user_counted{1, 0, 0, 0, 0, 0, 0, 0, 0});
+  tell_as("ann", user_counted{3, 0, 0, 0, 0, 0, 0, 0, 0, tier::pro});
+  tell_as("bob", user_counted{1, 0, 0, 0, 0, 0, 0, 0, 0, tier::free});
   CAF_CHECK(count().connections_by_tier == (by_tier{1, 3, 0}));
 }
 
-CAF_TEST(a_user_has_the_tier_of_its_last_token) {
+CAF_TEST(a_user_has_the_tier_that_it_says_and_not_that_of_its_last_token) {
   connect("ann", "enterprise");
-  tell_as("ann", user_counted{1, 0, 0, 0, 0, 0, 0, 0, 0});
+  tell_as("ann", user_counted{1, 1, 0, 0, 0, 0, 0, 0, 0, tier::enterprise});
   connect("ann", "free");
+  tell_as("ann", user_counted{2, 1, 0, 0, 0, 0, 0, 0, 0, tier::enterprise});
+  CAF_CHECK(count().connections_by_tier == (by_tier{0, 0, 2}));
+  tell(relieve{tier::free, cleanup_level::moderate});
+  CAF_CHECK(users["ann"]->cleanups.empty());
+  tell_as("ann", user_counted{1, 1, 0, 0, 0, 0, 0, 0, 0, tier::free});
   CAF_CHECK(count().connections_by_tier == (by_tier{1, 0, 0}));
-  tell_as("ann", user_counted{2, 0, 0, 0, 0, 0, 0, 0, 0});
-  CAF_CHECK(count().connections_by_tier == (by_tier{2, 0, 0}));
   tell(relieve{tier::enterprise, cleanup_level::moderate});
   CAF_CHECK(users["ann"]->cleanups.empty());
+  tell(relieve{tier::free, cleanup_level::moderate});
+  CAF_CHECK_EQUAL(users["ann"]->cleanups.size(), 1u);
 }
 
 CAF_TEST(what_happened_at_its_users_is_added_up) {
@@ -142,7 +147,7 @@ CAF_TEST(only_users_of_the_tier_are_cleaned_up_for_the_node) {
   connect("cat", "free");
   connect("dan", "free");
   for (const std::string user : {"ann", "bob", "cat"})
-    tell_as(user, user_counted{.managers = 1});
+    tell_as(user, user_counted{.managers = 1, .tier = user == "bob" ? tier::pro : tier::free});
   tell(relieve{tier::free, cleanup_level::aggressive});
   const clean_up order{cleanup_scope::node, cleanup_level::aggressive, 0, false};
   CAF_CHECK(users["ann"]->cleanups == std::vector{order});

@@ -47,7 +47,7 @@ struct refusal_numbers {
 
 refusal_numbers parse(const std::string& message, const std::string& user) {
   const std::regex form{
-      "User " + user
+      "Too many threads are open; close one and try again\\. User " + user
       + R"( has reached the maximum number of WebSocket managers \((\d+)\)\. )"
         R"(Graduated emergency cleanup attempted through all levels(?: that its tier allows)? but limit still )"
         R"(exceeded\. Cleanup attempts made: (.*) \(total cleaned: (\d+)\)\. Current count: (\d+)\.)"};
@@ -222,8 +222,42 @@ CAF_TEST(the_32nd_waits_and_the_33rd_is_refused_at_once) {
     CAF_CHECK(ada.take_reply(ask_for(ada, "w" + std::to_string(i))).is_null());
   const auto error = json(ada.take_reply(ask_for(ada, "w33"))["error"]);
   CAF_CHECK_EQUAL(error["code"], "queue_full");
+  CAF_CHECK(error["message"].get<std::string>().starts_with(
+      "Too many threads are open and too many are waiting; try again later. User ada has reached"));
+  CAF_CHECK(error["details"]["summary"].get<std::string>().ends_with(" Already waiting: 32."));
   CAF_CHECK_EQUAL(error["temporary"], true);
   CAF_CHECK_EQUAL(count().waiting, 32u);
+}
+
+CAF_TEST(of_two_opens_in_one_cleanup_the_second_finds_the_queue_full_if_it_holds_one) {
+  rules.managers_max = 1;
+  rules.queue.max = 1;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 1);
+  const auto first = ada.post(open("t2"));
+  const auto second = ada.post(open("t3"));
+  settle();
+  CAF_CHECK(ada.take_reply(first).is_null());
+  auto refusal = ada.take_reply(second);
+  CAF_CHECK_EQUAL(refusal["error"]["code"], "queue_full");
+  CAF_CHECK_EQUAL(positions(ada), "t2: 1");
+  close(ada, "t1");
+  CAF_CHECK(ada.take_reply(first).contains("result"));
+}
+
+CAF_TEST(of_three_opens_in_one_cleanup_the_first_gets_who_can_go_the_second_waits_and_the_third_finds_the_queue_full) {
+  rules.cleanup.max_level = cleanup_level::force;
+  rules.managers_max = 2;
+  rules.queue.max = 1;
+  auto ada = arrive("ada");
+  open_threads(ada, 1, 2);
+  begin_run(ada, "t1");
+  std::vector<std::int64_t> asked;
+  for (int i = 3; i <= 5; ++i)
+    asked.push_back(ada.post(open("t" + std::to_string(i))));
+  settle();
+  CAF_CHECK(ada.take_reply(asked[0]).contains("result"));
+  CAF_CHECK_EQUAL(json(ada.take_reply(asked[2])["error"]["code"]), "queue_full");
 }
 
 CAF_TEST(who_closes_the_thread_that_he_waits_for_waits_no_longer) {
@@ -373,9 +407,13 @@ CAF_TEST(the_refusal_says_in_the_words_of_the_contract_what_was_tried) {
   CAF_CHECK_EQUAL(error["code"], "manager_limit");
   CAF_CHECK_EQUAL(
       error["message"],
+      "Too many threads are open; close one and try again. "
       "User 105945141827451681156 has reached the maximum number of WebSocket managers (20). Graduated emergency "
       "cleanup attempted through all levels but limit still exceeded. Cleanup attempts made: conservative: 0 of 0, "
       "moderate: 0 of 0, aggressive: 0 of 0, force: 0 of 0 (total cleaned: 0). Current count: 20.");
+  CAF_CHECK_EQUAL("Too many threads are open; close one and try again. "
+                      + error["details"]["summary"].get<std::string>(),
+                  error["message"]);
   CAF_CHECK_EQUAL(error["details"]["attempts"].size(), 4u);
   CAF_CHECK_EQUAL(error["details"]["total_cleaned"], 0);
   CAF_CHECK_EQUAL(error["details"]["current"], 20);

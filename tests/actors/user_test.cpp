@@ -196,6 +196,31 @@ CAF_TEST(a_manager_that_somebody_came_back_to_does_not_end) {
   CAF_CHECK_EQUAL(report_of(too).managers.size(), 1u);
 }
 
+CAF_TEST(who_leaves_returns_and_leaves_again_has_the_whole_linger_from_the_last_time) {
+  auto other = connect("ada");
+  for (const bool by_closing : {false, true}) {
+    auto ada = connect("ada");
+    CAF_REQUIRE(ada.ask(open("t1")).contains("result"));
+    CAF_REQUIRE(ada.ask(message("t1", "hello")).contains("result"));
+    elapse(5s, 100ms);
+    ada.vanish();
+    elapse(rules.linger - 1s, 1s);
+    auto again = connect("ada");
+    CAF_REQUIRE(again.ask(open("t1")).contains("result"));
+    if (by_closing) {
+      // A run that has just begun is no reason to end with it either.
+      CAF_REQUIRE(again.ask(message("t1", "/stream 5 10")).contains("result"));
+    }
+    again.vanish();
+    elapse(2s, 100ms);
+    CAF_CHECK_EQUAL(report_of(other).managers.size(), 1u);
+    elapse(rules.linger - 3s, 1s);
+    CAF_CHECK_EQUAL(report_of(other).managers.size(), 1u);
+    elapse(5s, 1s);
+    CAF_CHECK_EQUAL(report_of(other).managers.size(), 0u);
+  }
+}
+
 CAF_TEST(a_silent_connection_is_pinged_twice_and_then_closed) {
   rules.heartbeat = {25s, 10s};
   auto ada = connect("ada");
@@ -270,14 +295,45 @@ CAF_TEST(a_connection_that_left_a_ping_unanswered_is_replaced_before_others_and_
   CAF_CHECK_EQUAL(made[0]["connections"][0]["code"], 4440);
 }
 
-CAF_TEST(a_client_that_is_replaced_all_the_time_does_not_wash_out_the_other_records) {
+// Seventeen thousand decisions in seconds pushed everybody else's out of the record.
+CAF_TEST(a_client_that_is_replaced_all_the_time_is_recorded_now_and_then_with_how_often_it_was_not) {
   rules.connections_max = 1;
   for (int i = 0; i <= 130; ++i)
     arrive("ada");
-  CAF_CHECK_EQUAL(decisions({.user = user_id{"ada"}, .limit = 1000}).size(), 120u);
-  elapse(1min, 1s);
+  const note_terms terms;
+  CAF_CHECK_EQUAL(decisions({.user = user_id{"ada"}, .limit = 1000}).size(), terms.at_once);
+  elapse(terms.interval, 10ms);
   arrive("ada");
-  CAF_CHECK_EQUAL(decisions({.user = user_id{"ada"}, .limit = 1000}).size(), 121u);
+  const auto made = decisions({.user = user_id{"ada"}, .limit = 1000});
+  CAF_REQUIRE_EQUAL(made.size(), terms.at_once + 1u);
+  CAF_CHECK_EQUAL(made[0]["left_out"], 130 - terms.at_once);
+  CAF_CHECK(!made[1].contains("left_out"));
+}
+
+CAF_TEST(what_is_left_out_of_one_kind_costs_no_other_its_record) {
+  rules.connections_max = 1;
+  for (int i = 0; i <= 100; ++i)
+    arrive("ada");
+  makers["t1"] = crashing_manager;
+  auto ada = arrive("ada");
+  ada.ask(open("t1"));
+  ada.say(message("t1", "crash"));
+  CAF_CHECK_EQUAL(json(decisions({.limit = 1})[0]["kind"]), "manager_crashed");
+}
+
+// A client that answers no close frame kept any number of sockets in their closing handshake.
+CAF_TEST(of_the_connections_that_were_replaced_eight_are_waited_for_and_the_others_are_told_again) {
+  rules.connections_max = 1;
+  std::vector<client> all;
+  for (int i = 0; i < 12; ++i)
+    all.push_back(connect("ada"));
+  for (int i = 0; i < 12; ++i)
+    CAF_CHECK_EQUAL(all[static_cast<std::size_t>(i)].session->closed.size(), i < 3 ? 2u : i < 11 ? 1u : 0u);
+  // Who has gone is not waited for.
+  for (auto& one : all)
+    if (one.session->closed.size() == 1) one.vanish();
+  all.push_back(connect("ada"));
+  CAF_CHECK_EQUAL(all[11].session->closed.size(), 1u);
 }
 
 CAF_TEST(users_do_not_share_threads_of_the_same_name) {

@@ -224,7 +224,8 @@ class Limit(GangwayTest):
         for _ in range(2):
             error = await client.refusal("thread.open", thread_id="t21")
             self.assertEqual((error["code"], error["temporary"]), ("manager_limit", True))
-            self.assertRegex(error["message"], r"\AUser ada has reached the maximum number of WebSocket managers \(20\)\. ")
+            self.assertRegex(error["message"], r"\AToo many threads are open; close one and try again\. "
+                                               r"User ada has reached the maximum number of WebSocket managers \(20\)\. ")
             self.assertIn(" Current count: 20.", error["message"])
             self.assertGreater(error["retry_after_ms"], 0)
             self.assertEqual((error["details"]["total_cleaned"], error["details"]["current"]), (0, 20))

@@ -191,13 +191,13 @@ class Degradation(LadderTest):
             await client.answer(waiting[1])
         error = refused.exception.error
         self.assertEqual((error["code"], error["temporary"]), ("manager_limit", True))
-        self.assertEqual(
-            error["message"],
+        summary = (
             "User ada has reached the maximum number of WebSocket managers (4). Graduated emergency cleanup attempted "
             "through all levels that its tier allows but limit still exceeded. Cleanup attempts made: "
             "conservative: 0 of 0; conservative is the highest level for tier free (total cleaned: 0). Current count: 5.")
+        self.assertEqual(error["message"], "Too many threads are open; close one and try again. " + summary)
         self.assertEqual(error["details"], {"attempts": [{"level": "conservative", "candidates": 0, "evicted": 0}],
-                                            "total_cleaned": 0, "current": 5})
+                                            "total_cleaned": 0, "current": 5, "summary": summary})
         self.assertGreater(error["retry_after_ms"], 0)
         # Nobody lost anything by all this.
         self.assertEqual(client.notices("manager_evicted"), [])
@@ -219,6 +219,40 @@ class Degradation(LadderTest):
         for client in (pro, enterprise):
             await self.open(client, "more")
             self.assertEqual((await client.notice("manager_evicted"))["level"], "force")
+
+    TIERS = {"tiers.free": {"managers_per_user": 5}, "tiers.pro": {"managers_per_user": 15}}
+
+    async def test_an_old_token_of_a_lower_tier_takes_no_threads_away(self):
+        server = self.start_server(grace={"extra": 0}, **self.TIERS)
+        pro = await self.client(server, bearer=token("ada", "pro"))
+        threads = [f"t{number}" for number in range(15)]
+        opened = await self.open(pro, *threads)
+        free = await self.client(server, bearer=token("ada", "free"))
+        self.assertEqual((free.hello["tier"], free.hello["limits"]), ("pro", {"managers_used": 15, "managers_max": 15}))
+        self.assertEqual(await pro.managers(), (15, 15))
+        await pro.converse("t0", QUESTION)
+        # The page of the higher tier is loaded again, and finds its threads as they were.
+        await pro.close()
+        while (await free.managers())[1] != 5:
+            pass  # until its end has come to its user
+        self.assertEqual(await free.managers(), (15, 5))
+        again = await self.client(server, bearer=token("ada", "pro"))
+        self.assertEqual([one["manager_id"] for one in await self.open(again, *threads)],
+                         [one["manager_id"] for one in opened])
+        self.assertEqual([client.notices("manager_evicted") for client in (pro, free, again)], [[], [], []])
+        self.assertEqual(server.metrics()['gangway_connections{tier="pro"}'], 2)
+
+    async def test_a_renewed_token_counts_with_its_tier_and_a_lower_one_takes_nothing_away_at_once(self):
+        server = self.start_server(grace={"extra": 0}, **self.TIERS)
+        client = await self.client(server, bearer=token("ada", "free"))
+        await client.request("token.refresh", token=token("ada", "pro"))
+        await self.open(client, *(f"t{number}" for number in range(15)))
+        self.assertEqual(await client.managers(), (15, 15))
+        await client.request("token.refresh", token=token("ada", "free"))
+        self.assertEqual(await client.managers(), (15, 5))
+        await self.open(client, "one_more")
+        self.assertEqual(await client.managers(), (15, 5))
+        self.assertEqual([one["thread_id"] for one in client.notices("manager_evicted")], ["t0"])
 
     async def test_two_tabs_that_always_take_back_what_they_lost_come_to_a_standstill(self):
         server = self.start_server(limits={"managers_per_user": 4}, queue={"timeout": "50ms"})
@@ -299,6 +333,31 @@ class Sockets(LadderTest):
         [decision] = server.decisions("ada")
         self.assertEqual((decision["kind"], [one["connection_id"] for one in decision["connections"]]),
                          ("connection_replaced", [clients[1].hello["connection_id"]]))
+
+    async def dial_and_ignore(self, server, user):
+        """Upgrades a socket that will answer nothing, no close frame either; returns the server's status line."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        self.addCleanup(writer.transport.abort)
+        writer.write((f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: Upgrade\r\n"
+                      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                      f"Authorization: Bearer {token(user)}\r\n\r\n").encode())
+        return await reader.readline()
+
+    async def test_a_user_that_dials_all_the_time_and_answers_no_close_keeps_nobody_out_and_fills_no_record(self):
+        server = self.start_server(limits={"connections": 120, "connections_per_user": 16})
+        began = time.monotonic()
+        for round in range(10):
+            for _ in range(30):
+                self.assertIn(b" 101 ", await self.dial_and_ignore(server, "eve"))
+            await self.client(server, f"bob{round}")
+        made = server.ask("/decisions?user=eve&limit=1000")["decisions"]
+        # Sixty at once, and two in a second.
+        self.assertLess(len(made), 60 + 2 * (time.monotonic() - began) + 1)
+        log = server.log.read_text(errors="replace")
+        self.assertLess(log.count("a connection was closed"), 60 + 2 * (time.monotonic() - began) + 1)
+        while not any(one.get("left_out", 0) > 0 for one in server.decisions("eve")):
+            await self.dial_and_ignore(server, "eve")  # until one more is let through
+        self.assertEqual(server.metrics()['gangway_connections{tier="free"}'], 16 + 10)
 
     async def test_a_connection_that_is_known_to_be_silent_is_replaced_before_one_that_is_only_useless(self):
         server = self.start_server(limits={"connections_per_user": 3})

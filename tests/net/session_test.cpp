@@ -431,6 +431,52 @@ CAF_TEST(a_client_that_ignores_the_close_is_cut_off) {
   CAF_CHECK(client.is_hung_up());
 }
 
+// While its closing handshake was waited for, it took up room that others were refused for.
+CAF_TEST(a_client_that_must_leave_and_ignores_the_close_is_left_at_once_and_still_reads_why) {
+  harbour there{{.with = [](doors& rules) { rules.connections.close_timeout = 1h; }}};
+  auto client = there.enter();
+  there.heard.last_session().link.leave({close_code::evicted, "replaced", {}});
+  CAF_CHECK_EQUAL(there.heard.next(), "closed");
+  client.read_text();
+  CAF_CHECK_EQUAL(client.read_text(), "<close 4440>");
+  CAF_CHECK(client.is_hung_up());
+}
+
+CAF_TEST(a_client_that_is_closing_and_must_leave_is_not_waited_for) {
+  harbour there{{.with = [](doors& rules) { rules.connections.close_timeout = 1h; }}};
+  auto client = there.enter();
+  const auto link = there.heard.last_session().link;
+  link.close({close_code::evicted, "room for another", {}});
+  link.leave({close_code::evicted, "replaced", {}});
+  CAF_CHECK_EQUAL(there.heard.next(), "closed");
+  CAF_CHECK_EQUAL(there.heard.next_end(), "4440 by us");
+}
+
+CAF_TEST(a_client_that_must_leave_and_reads_nothing_is_dropped) {
+  harbour there{{.status_bytes = 4 * 1024 * 1024, .with = [](doors& rules) {
+                   rules.connections.close_timeout = 1h;
+                   rules.connections.queue_bytes_max = 64 * 1024 * 1024;
+                 }}};
+  auto client = there.enter();
+  for (int i = 1; i <= 4; ++i)
+    client.send_text(R"({"id":)" + std::to_string(i) + R"(,"type":"status"})");
+  CAF_CHECK_EQUAL(there.heard.next(), "status");
+  there.heard.last_session().link.leave({close_code::evicted, "replaced", {}});
+  for (auto line = there.heard.next(); line != "closed"; line = there.heard.next())
+    CAF_REQUIRE(line != "<nothing>");
+}
+
+CAF_TEST(a_client_that_answers_the_close_and_does_not_hang_up_is_hung_up_on) {
+  harbour there{{.with = [](doors& rules) { rules.connections.close_timeout = 1h; }}};
+  auto client = there.enter();
+  there.heard.last_session().link.close({close_code::evicted, "room for another", {}});
+  client.read_text();
+  CAF_CHECK_EQUAL(client.read_text(), "<close 4440>");
+  client.send_frame(0x88, "\x11\x58");
+  CAF_CHECK(client.is_hung_up());
+  CAF_CHECK_EQUAL(there.heard.next(), "closed");
+}
+
 CAF_TEST(links_are_equal_when_they_reach_the_same_session) {
   harbour there;
   auto first = there.enter("ada");

@@ -158,7 +158,7 @@ CAF_TEST(hard_limit_message_accuracy__every_number_is_what_was_counted_and_seen)
     const auto error = json(wait_for_reply(ada, asked[2])["error"]);
     CAF_CHECK_EQUAL(error["code"], "manager_limit");
     CAF_CHECK_EQUAL(error["message"],
-                    "User " + kind.name
+                    "Too many threads are open; close one and try again. User " + kind.name
                         + " has reached the maximum number of WebSocket managers (20). Graduated emergency cleanup "
                           "attempted through all levels but limit still exceeded. Cleanup attempts made: conservative: "
                           "0 of 0, moderate: 0 of 0, aggressive: 2 of 2, force: 0 of 0 (total cleaned: 2). Current "

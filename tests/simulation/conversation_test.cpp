@@ -39,16 +39,23 @@ struct world : tree_fixture {
 
   int roll(int sides) { return std::uniform_int_distribution{0, sides - 1}(random); }
 
-  /// Lets some of what is runnable run, in any order; the reader seldom while its disk is slow.
+  /// Lets some of what is runnable run, in any order; the reader or the writer seldom while its disk is slow.
   void stir(int steps) {
-    const caf::resumable* reader =
-        static_cast<caf::scheduled_actor*>(caf::actor_cast<caf::abstract_actor*>(managers->reader));
+    const auto job_of = [](const auto& actor) -> const caf::resumable* {
+      return static_cast<caf::scheduled_actor*>(caf::actor_cast<caf::abstract_actor*>(actor));
+    };
+    const auto *reader = job_of(managers->reader), *writer = job_of(managers->store);
     for (int step = 0; step < steps && !sched.jobs.empty(); ++step) {
       std::swap(sched.jobs.front(), sched.jobs[static_cast<std::size_t>(roll(static_cast<int>(sched.jobs.size())))]);
       if (sched.jobs.front() == reader && slow_steps > 0 && roll(12) != 0) continue;
+      if (sched.jobs.front() == writer && slow_writer_steps > 0 && roll(12) != 0) {
+        writer_was_slow = true;
+        continue;
+      }
       sched.run_once();
     }
     if (slow_steps > 0) --slow_steps;
+    if (slow_writer_steps > 0) --slow_writer_steps;
     if (failing_steps > 0 && --failing_steps == 0) disk->fails = false;
   }
 
@@ -69,6 +76,7 @@ struct world : tree_fixture {
   void act() {
     if (visitors.empty() || roll(12) == 0) return arrive();
     if (slow_steps == 0 && roll(20) == 0) slow_steps = 20 + roll(20);
+    if (slow_writer_steps == 0 && roll(30) == 0) slow_writer_steps = 10 + roll(20);
     if (failing_steps == 0 && roll(40) == 0) {
       disk->fails = true;
       failing_steps = 5 + roll(20);
@@ -241,7 +249,9 @@ struct world : tree_fixture {
   std::map<std::string, std::map<std::uint64_t, json>> log; ///< what anybody ever saw at a position of an epoch
   std::map<std::string, std::set<std::uint64_t>> endings;   ///< of each run
   std::int64_t last_request = 0;
-  int slow_steps = 0;       ///< for which the store's reader is slow
+  int slow_steps = 0;        ///< for which the store's reader is slow
+  int slow_writer_steps = 0; ///< and its writer
+  bool writer_was_slow = false;
   int failing_steps = 0;    ///< for which the disk fails
   bool overtaken = false;   ///< an open was, by a close or another open
   bool went_ahead = false;  ///< an event, of the log
@@ -256,6 +266,7 @@ CAF_TEST(every_frame_is_answered_once_and_every_event_comes_once_and_in_order_wh
   bool went_ahead = false;
   bool joined = false;
   bool was_evicted = false;
+  bool writer_was_slow = false;
   const auto seeds = for_each_seed([&](std::uint64_t seed) {
     world one{seed};
     one.run(400);
@@ -263,6 +274,7 @@ CAF_TEST(every_frame_is_answered_once_and_every_event_comes_once_and_in_order_wh
     went_ahead |= one.went_ahead;
     joined |= one.joined;
     was_evicted |= one.was_evicted;
+    writer_was_slow |= one.writer_was_slow;
   });
-  if (seeds >= 100) CAF_CHECK(overtaken && went_ahead && joined && was_evicted);
+  if (seeds >= 100) CAF_CHECK(overtaken && went_ahead && joined && was_evicted && writer_was_slow);
 }

@@ -89,11 +89,45 @@ bool ladder_world::can_speak(const visitor& who) {
 
 // -- what happens --------------------------------------------------------------------------------
 
-/// Lets some of what is runnable run, in any order.
+/// Lets some of what is runnable run, in any order; the other loop turns now and then.
 void ladder_world::stir(int steps) {
-  for (int step = 0; step < steps && !sched.jobs.empty(); ++step) {
+  for (int step = 0; step < steps; ++step) {
+    if (!other_loop_.empty() && roll(3) == 0) {
+      turn_other_loop();
+      continue;
+    }
+    if (sched.jobs.empty()) return;
     std::swap(sched.jobs.front(), sched.jobs[static_cast<std::size_t>(roll(static_cast<int>(sched.jobs.size())))]);
-    sched.run_once();
+    run_one();
+  }
+}
+
+/// Runs the first that may run: the store may not while it is slow.
+bool ladder_world::run_one() {
+  if (store_slow_until_ && time() >= *store_slow_until_) store_slow_until_.reset();
+  const caf::resumable* resting =
+      store_slow_until_ ? static_cast<caf::scheduled_actor*>(caf::actor_cast<caf::abstract_actor*>(managers->store))
+                        : nullptr;
+  const auto next = std::find_if(sched.jobs.begin(), sched.jobs.end(), [&](const auto* one) { return one != resting; });
+  if (std::find(sched.jobs.begin(), next, resting) != next) happened.insert("slow store");
+  if (next == sched.jobs.end()) return false;
+  std::swap(sched.jobs.front(), *next);
+  sched.run_once();
+  return true;
+}
+
+bool ladder_world::turn_other_loop() {
+  if (other_loop_.empty()) return false;
+  happened.insert("other loop");
+  const auto what = std::move(other_loop_.front());
+  other_loop_.pop_front();
+  what();
+  return true;
+}
+
+/// Lets everything happen that needs no time, on both loops.
+void ladder_world::settle() {
+  while (run_one() || turn_other_loop()) {
   }
 }
 
@@ -119,6 +153,7 @@ void ladder_world::arrive() {
   who->line.tree = this;
   who->line.id = connection_id::make();
   who->end = std::make_shared<socket>(*this, *who);
+  who->end->is_elsewhere = happens(faults_.other_loop);
   const std::string tier = user == "bob" ? "pro" : "free";
   caf::anon_send(shard, session_opened{who->line.id, {user}, tier, session_link{who->end}});
   visitors_.push_back(std::move(who));
@@ -177,6 +212,7 @@ void ladder_world::act() {
   if (visitors_.size() < 3 || happens(4)) return arrive();
   auto& who = *visitors_[static_cast<std::size_t>(roll(static_cast<int>(visitors_.size())))];
   if (who.gone) return arrive();
+  if (!who.end->user) return; // has not heard yet
   if (happens(faults_.silent_client)) {
     who.end->is_silent = true;
     who.end->is_down = happens(faults_.dead_link);
@@ -205,8 +241,17 @@ void ladder_world::act() {
     return caf::anon_send_exit(victim.actor, caf::exit_reason::kill);
   }
   if (happens(faults_.lag)) {
+    // Ours; who is asked on the other loop is asked in time.
+    while (turn_other_loop()) {
+    }
     lagged_ += 3s;
     sched.advance_time(3s);
+    return;
+  }
+  if (happens(faults_.slow_store) && !store_slow_until_) {
+    const auto slow = 500ms * (1 + roll(8));
+    lagged_ += slow;
+    store_slow_until_ = time() + slow;
     return;
   }
   if (happens(faults_.pressure)) return caf::anon_send(shard, pressure_changed{roll(2) == 0});
@@ -249,14 +294,13 @@ void ladder_world::overhear(visitor& who, const json& heard) {
     say(who, open("x" + std::to_string(1 + roll(12))));
     const auto& rules = services->rules[who.user == "bob" ? 1 : 0];
     if (heard["level"] == to_string(rules.cleanup.max_level)) happened.insert("late");
-  } else if (kind == "limit_degraded" && who.user != "bob") {
-    judge_grace(who);
   }
 }
 
 void ladder_world::conclude() {
   // Whoever asked last is to be answered within this time.
   faults_.late = 0;
+  store_slow_until_.reset();
   pass(15s);
   read_decisions();
   // A user that is forgotten meanwhile takes what it was ordered with it.
@@ -268,7 +312,10 @@ void ladder_world::conclude() {
     if (!std::exchange(who->gone, true)) caf::anon_send(who->end->user, session_closed{who->line.id});
   }
   settle();
-  elapse(120s, 500ms);
+  for (auto passed = 0ms; passed < 120s; passed += 500ms) {
+    sched.advance_time(500ms);
+    settle();
+  }
   read_decisions();
   const auto left = count();
   if (left.users != 0 || left.managers != 0 || left.connections != 0 || left.waiting != 0 || left.leaked != 0)

@@ -4,6 +4,7 @@
 /// go down, managers that are broken in every way, loops that lag. What must hold whatever happens is checked after
 /// every step.
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <random>
@@ -30,6 +31,8 @@ struct faults {
   int relief = 3;           ///< the node orders one, of a tier or of users that have nothing open
   int plague = 1;           ///< the next few managers hang, more than one background cleanup takes
   int burst = 3;            ///< all of a user's clients ask for threads at once
+  int slow_store = 2;       ///< the store does nothing for a while, and then all of it
+  int other_loop = 30;      ///< a session lives on another loop than its user: what it is told comes later, in order
   int late = 30;            ///< who is told of an eviction asks for another thread before the cleanup has ended
 };
 
@@ -85,6 +88,9 @@ private:
   void wrong(const std::string& what);
 
   void stir(int steps);
+  bool run_one();
+  bool turn_other_loop();
+  void settle();
   void pass(std::chrono::milliseconds time);
   void act();
   void arrive();
@@ -101,6 +107,7 @@ private:
   void look();
   void read_decisions();
   void judge_decision(const json& decision);
+  void note_grace(const visitor& who);
   void judge_grace(const visitor& who);
   bool looked_at_together(const std::string& evicted, const std::string& stayed, std::chrono::microseconds took) const;
   void conclude();
@@ -122,8 +129,11 @@ private:
   cleanup_level last_level_ = cleanup_level::conservative;
   decltype(&choose_evictions) choose_ = nullptr;
   static inline ladder_world* watching_ = nullptr;
-  int plagued_ = 0;                            ///< managers that will hang
-  std::map<std::uint64_t, user_actor> orders_; ///< not answered yet
+  int plagued_ = 0; ///< managers that will hang
+  std::optional<steady_time> store_slow_until_;
+  std::deque<std::function<void()>> other_loop_;         ///< what waits there
+  std::map<std::string, std::set<std::string>> openers_; ///< by manager: the connections that ever had it open
+  std::map<std::uint64_t, user_actor> orders_;           ///< not answered yet
   std::uint64_t last_order_ = 0;
   std::int64_t last_request_ = 0;
   std::string wrong_;
@@ -134,9 +144,12 @@ public:
   socket(ladder_world& world, visitor& whose) : world_{world}, whose_{whose}, id_{whose.line.id} {}
 
   void send(frame text) override {
-    if (!closed.empty()) return;
-    heard.push_back(json::parse(*text));
-    world_.overhear(whose_, json(heard.back())); // a copy: what follows from it may be heard here too
+    if (closed.empty() && text->find("limit_degraded") != std::string::npos) world_.note_grace(whose_);
+    post([this, text] {
+      if (!closed.empty()) return;
+      heard.push_back(json::parse(*text));
+      world_.overhear(whose_, json(heard.back())); // a copy: what follows from it may be heard here too
+    });
   }
 
   void ask_turn(turn_request wish) override {
@@ -154,6 +167,11 @@ public:
   }
 
   void ping(std::uint64_t nonce) override {
+    post([=, this] { show(nonce); });
+  }
+
+  /// Notes the ping, and shows its user what the socket looks like.
+  void show(std::uint64_t nonce) {
     pings.push_back(nonce);
     link_observation seen{.nonce = nonce};
     const auto time = world_.time();
@@ -172,12 +190,16 @@ public:
     caf::anon_send(user, link_observed{id_, seen});
   }
 
-  void admit(caf::strong_actor_ptr who) override { user = caf::actor_cast<user_actor>(who); }
+  void admit(caf::strong_actor_ptr who) override {
+    post([this, who] { user = caf::actor_cast<user_actor>(who); });
+  }
 
   void close(close_reason reason) override {
-    if (!closed.empty()) return;
-    closed.push_back(reason);
-    caf::anon_send(user, session_closed{id_});
+    post([this, reason] {
+      if (!closed.empty()) return;
+      closed.push_back(reason);
+      if (user) caf::anon_send(user, session_closed{id_});
+    });
   }
 
   /// Answers what was asked, as a client that lives.
@@ -191,12 +213,20 @@ public:
   std::vector<std::uint64_t> pings;
   std::vector<close_reason> closed;
   user_actor user;
+  bool is_elsewhere = false; ///< on the other loop
   bool is_silent = false;
   bool is_down = false;
   std::optional<steady_time> stalled_since;
   std::optional<steady_time> slow_since; ///< what it is asked waits behind what it reads
 
 private:
+  void post(std::function<void()> what) {
+    if (is_elsewhere)
+      world_.other_loop_.push_back(std::move(what));
+    else
+      what();
+  }
+
   ladder_world& world_;
   visitor& whose_;
   connection_id id_;

@@ -16,19 +16,25 @@ void ladder_world::hear() {
   for (auto& who : visitors_) {
     for (const auto& one : std::exchange(who->end->heard, {})) {
       if (one.contains("id")) {
+        if (one.contains("result") && one["result"].contains("manager_id"))
+          openers_[one["result"]["manager_id"]].insert(to_string(who->line.id));
         if (who->unanswered.erase(one["id"].get<std::int64_t>()) == 0) wrong("answered twice: " + one.dump());
         if (one.contains("error")) happened.insert(one["error"]["code"]);
       } else if (one.value("kind", "") == "manager_evicted") {
         if (++who->told_evicted[one["manager_id"]] > 1) wrong("told twice: " + one.dump());
       } else if (one.value("kind", "") == "queued") {
         happened.insert("queued");
-      } else if (one.value("kind", "") == "limit_degraded") {
-        happened.insert("grace");
-        auto& known = graces_[who->user];
-        if (known.empty() || time() - known.back() > 1s) known.push_back(time());
       }
     }
   }
+}
+
+/// Notes a grace in the moment in which it is given.
+void ladder_world::note_grace(const visitor& who) {
+  happened.insert("grace");
+  auto& known = graces_[who.user];
+  if (known.empty() || time() - known.back() > 1s) known.push_back(time());
+  if (who.user != "bob" && who.end->user) judge_grace(who);
 }
 
 /// Nobody gets a grace though, when the ladder looked last, another one could have gone and nothing was asked of it
@@ -116,11 +122,14 @@ void ladder_world::judge_decision(const json& decision) {
     const auto& known = line_of(one["manager_id"]);
     if (known.is_null() || known["opening"] == true || known["live_run"] == true)
       wrong("went though it was opening or at work: " + one.dump());
+    const auto fell_silent = [&](const auto& connections) {
+      return std::any_of(connections.begin(), connections.end(),
+                         [&](const std::string& connection) { return fell_silent_.contains(connection); });
+    };
     for (const auto& evidence : one["evidence"]) {
       const bool about_connections = evidence == "silent" || evidence == "unreachable" || evidence == "stalled";
-      const bool holds = about_connections
-                             ? std::any_of(fell_silent_.begin(), fell_silent_.end(), [](const auto&) { return true; })
-                             : is_faulty(one["manager_id"]);
+      const bool holds = about_connections ? fell_silent(openers_[one["manager_id"]]) || fell_silent(one["connections"])
+                                           : is_faulty(one["manager_id"]);
       if (!holds) wrong("a verdict without evidence: " + one.dump());
     }
     for (const auto& connection : one["connections"]) {

@@ -40,6 +40,14 @@ std::vector<choice> take_live_runs_too(std::span<const candidate> roster, cleanu
   return choose_evictions(seen, level, needed, now, idle_after);
 }
 
+std::vector<choice> take_those_that_open_too(std::span<const candidate> roster, cleanup_level level, std::size_t needed,
+                                             steady_time now, std::chrono::milliseconds idle_after) {
+  std::vector<candidate> seen{roster.begin(), roster.end()};
+  for (auto& one : seen)
+    one.opening = false;
+  return choose_evictions(seen, level, needed, now, idle_after);
+}
+
 std::vector<choice> take_the_most_useful(std::span<const candidate> roster, cleanup_level level, std::size_t needed,
                                          steady_time now, std::chrono::milliseconds idle_after) {
   auto all = choose_evictions(roster, level, roster.size(), now, idle_after);
@@ -108,6 +116,8 @@ CAF_TEST(whatever_fails_nobody_is_locked_out_misjudged_or_forgotten) {
                                  "slow",
                                  "late",
                                  "climbed again",
+                                 "slow store",
+                                 "other loop",
                                  "several at once",
                                  "more hung than needed",
                                  "nothing to clean up"})
@@ -128,6 +138,12 @@ CAF_TEST(a_ladder_that_gives_up_while_somebody_could_go_is_found) {
 
 CAF_TEST(a_ladder_that_takes_live_runs_is_found) {
   const auto found = find_fault({.choose_evictions = &take_live_runs_too});
+  CAF_MESSAGE(found.substr(0, 200));
+  CAF_CHECK(!found.empty());
+}
+
+CAF_TEST(a_ladder_that_takes_threads_still_opening_is_found) {
+  const auto found = find_fault({.choose_evictions = &take_those_that_open_too}, {.slow_store = 10});
   CAF_MESSAGE(found.substr(0, 200));
   CAF_CHECK(!found.empty());
 }

@@ -289,6 +289,31 @@ CAF_TEST(every_decision_more_forgets_one) {
   }
 }
 
+// One user that is decided about all the time had everybody else forgotten.
+CAF_TEST(when_there_is_no_room_for_all_the_user_that_has_most_loses_its_oldest_and_the_others_nothing) {
+  open();
+  record(decided("bob", at(-2), {"m-bob"}, "{}"));
+  record(decided("cat", at(-1), {"m-cat"}, "{}"));
+  fill(decisions_max - 2);
+  for (int i = 1; i <= 5; ++i)
+    record_one();
+  record(decided("bob", at(next++), {"m-bob-2"}, "{}"));
+  CAF_CHECK_EQUAL(decisions(), decisions_max);
+  for (const auto* subject : {"m-bob", "m-cat", "m-bob-2"})
+    CAF_CHECK_EQUAL(reader->decisions({.subject = subject}).decisions.size(), 1u);
+  CAF_CHECK(!knows(6));
+  CAF_CHECK(knows(7));
+}
+
+CAF_TEST(when_nobody_has_more_than_its_share_the_oldest_of_all_goes) {
+  fill(decisions_max);
+  database().exec("UPDATE decisions SET user = 'user' || (rowid % 100)");
+  record(decided("bob", at(next++), {}, "{}"));
+  CAF_CHECK_EQUAL(decisions(), decisions_max);
+  CAF_CHECK(!knows(1));
+  CAF_CHECK(knows(2));
+}
+
 CAF_TEST(a_decision_that_was_rolled_back_or_known_already_does_not_count) {
   fill(decisions_max - 1);
   const auto again = decided("ann", at(next++), {}, "{}");
