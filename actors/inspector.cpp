@@ -91,6 +91,10 @@ void inspector_state::on_answer_request(const answer_request& request) {
       {"DELETE", "/api/v1/users/{}", &inspector_state::answer_erase},
       {"DELETE", "/api/v1/users/{}/threads/{}", &inspector_state::answer_erase},
       {"POST", "/api/v1/users/{}/cleanup", &inspector_state::answer_cleanup},
+      {"POST", "/api/v1/backups", &inspector_state::answer_begin_backup},
+      {"GET", "/api/v1/backups/{}", &inspector_state::answer_backup},
+      {"DELETE", "/api/v1/backups/{}", &inspector_state::answer_remove_backup},
+      {"GET", "/api/v1/backups/{}/bytes", &inspector_state::answer_backup_bytes},
       {"GET", "/api/v1/decisions", &inspector_state::answer_decisions},
       {"GET", "/api/v1/decisions/{}", &inspector_state::answer_decision},
   };

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "actors/actor_base.hpp"
+#include "actors/backup_desk.hpp"
 #include "protocol/actors.hpp"
 
 namespace gangway {
@@ -26,7 +27,11 @@ struct server_facts {
   /// Returns how late each event loop is now. May be empty.
   std::function<std::vector<std::chrono::nanoseconds>()> loop_lag;
   std::vector<std::string> agents = {}; ///< the names of those that are configured
+<<<<<<< Updated upstream
   std::function<void()> on_ready = {};  ///< called once, when every component is ready for the first time
+=======
+  std::shared_ptr<backup_desk> backups = {};
+>>>>>>> Stashed changes
 };
 
 /// Returns the body of `/health` and `/api/v1/status`, without the envelope of the latter. Ready means: every component
@@ -91,6 +96,10 @@ private:
   void answer_user(const answer_request& request, const places& path);
   void answer_cleanup(const answer_request& request, const places& path);
   void answer_erase(const answer_request& request, const places& path);
+  void answer_begin_backup(const answer_request& request, const places&);
+  void answer_backup(const answer_request& request, const places& path);
+  void answer_backup_bytes(const answer_request& request, const places& path);
+  void answer_remove_backup(const answer_request& request, const places& path);
 
   /// Asks every directory how many there are, as questions of `all`; `total` is the sum once they are answered.
   void count(const std::shared_ptr<gathering>& all);

@@ -3,6 +3,7 @@ add_library(gangway_store STATIC
   ${CMAKE_CURRENT_LIST_DIR}/ahead_notes.cpp
   ${CMAKE_CURRENT_LIST_DIR}/beside.cpp
   ${CMAKE_CURRENT_LIST_DIR}/file_lock.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/sqlite_backup.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sqlite_connection.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sqlite_engine.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sqlite_history.cpp

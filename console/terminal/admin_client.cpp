@@ -53,6 +53,7 @@ std::variant<admin_answer, no_answer> ask(const admin_server& server, const admi
     call.headers.emplace_back("Content-Type", "application/json");
     call.body = *what.body;
   }
+  if (!what.method.empty()) call.method = what.method;
   if (!server.token.empty()) call.headers.emplace_back("Authorization", "Bearer " + server.token);
   call.limits.connect_timeout = call.limits.first_byte_timeout = call.limits.idle_timeout = server.patience;
   call.limits.total_timeout = server.patience;

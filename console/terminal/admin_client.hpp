@@ -35,11 +35,12 @@ struct admin_server {
 /// Returns what is wrong with the server's URL or token, or nothing.
 std::string complain(const admin_server& server);
 
-/// What to ask: a GET, or a POST if there is a body.
+/// What to ask: a GET, or a POST if there is a body, if no method is named.
 struct admin_request {
   std::string path; ///< what is not ours in it, through `encode_segment`
   std::vector<std::pair<std::string, std::string>> parameters = {};
   std::optional<std::string> body = {}; ///< JSON
+  std::string method = {};
 };
 
 /// Returns any text as one segment of a path, or as a name or value of a query: a user's id may hold slashes, plus

@@ -20,6 +20,7 @@
 #include "config/values.hpp"
 #include "console/command_line.hpp"
 #include "console/terminal/admin_client.hpp"
+#include "console/terminal/backup.hpp"
 #include "console/terminal/render.hpp"
 #include "console/terminal/render_decision.hpp"
 #include "net/auth/jwt.hpp"
@@ -238,6 +239,21 @@ int list_decisions(const admin_server& server, bool as_json, const std::string& 
   });
 }
 
+// ---- backup --------------------------------------------------------------------------------------------------------
+
+int back_up(const admin_server& server, const backup_request& request) {
+  if (const auto complaint = complain(server); !complaint.empty()) return fail(usage, complaint);
+  const auto result = fetch_backup(server, request);
+  if (const auto* silence = std::get_if<no_answer>(&result))
+    return fail(not_reachable, server.url + " cannot be reached: " + silence->reason);
+  if (const auto* refusal = std::get_if<backup_fault>(&result))
+    return fail(refusal->by_usage ? usage : bad, refusal->reason);
+  const auto& made = std::get<backup_made>(result);
+  std::cout << request.file << ": " << made.bytes << " bytes, in "
+            << std::chrono::duration_cast<std::chrono::milliseconds>(made.took).count() << " ms\n";
+  return good;
+}
+
 int run(int argument_count, char** arguments) {
   CLI::App app{"gangwayctl asks a Gangway server how it is, and makes tokens for trying it.\n"
                "Exit status: 0 good, 1 what was asked about is bad, 2 wrong usage, 3 not reachable.",
@@ -300,6 +316,12 @@ int run(int argument_count, char** arguments) {
   cleanup->add_flag("--dry-run", room.dry_run, "only say whom it would take");
   add_server_options(cleanup);
 
+  backup_request copy;
+  auto* backup = app.add_subcommand("backup", "write a copy of the running server's database to a file");
+  backup->add_option("FILE", copy.file, "where; readable by its owner alone")->required();
+  backup->add_flag("--force", copy.overwrite, "replace the file if it exists");
+  add_server_options(backup);
+
   std::uint32_t limit = 50;
   auto* decisions = app.add_subcommand("decisions", "list the newest decisions, a line each");
   decisions->add_option("USER", user, "about this user alone");
@@ -319,6 +341,7 @@ int run(int argument_count, char** arguments) {
   }
   if (*token) return print_token(request, as_json);
   if (*status) return inquire(server, as_json, {"/api/v1/status"}, show_status);
+  if (*backup) return back_up(server, copy);
   if (*explanation) return explain(server, as_json, subject);
   if (*cleanup) return clean_up(server, as_json, room);
   if (*decisions) return list_decisions(server, as_json, user, limit);
