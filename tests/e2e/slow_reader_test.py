@@ -123,8 +123,8 @@ class SlowReaders(GangwayTest):
         await slow.request("thread.open", thread_id="t1")
         slow.stop_reading()
         _, content = await self.stream(fast)
-        while server.metrics()["gangway_slow_consumers_total"] < 1:
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(server.until, lambda: server.metrics()["gangway_slow_consumers_total"] >= 1,
+                                "the one that reads nothing is closed")
         # It is closed for good when its socket is gone; the one that reads is not.
         self.assertEqual(server.metrics()["gangway_slow_consumers_total"], 1)
         self.assertEqual(server.metrics()['gangway_disconnects_total{code="4008"}'], 1)
