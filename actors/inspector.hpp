@@ -27,11 +27,8 @@ struct server_facts {
   /// Returns how late each event loop is now. May be empty.
   std::function<std::vector<std::chrono::nanoseconds>()> loop_lag;
   std::vector<std::string> agents = {}; ///< the names of those that are configured
-<<<<<<< Updated upstream
   std::function<void()> on_ready = {};  ///< called once, when every component is ready for the first time
-=======
   std::shared_ptr<backup_desk> backups = {};
->>>>>>> Stashed changes
 };
 
 /// Returns the body of `/health` and `/api/v1/status`, without the envelope of the latter. Ready means: every component

@@ -185,7 +185,6 @@ int serve(const settings& values, const std::string& development_secret,
                      }};
   for (const auto& agent : agents)
     facts.agents.push_back(agent.name);
-<<<<<<< Updated upstream
   // Filled before the inspector is told that the ports are open, and read behind that.
   std::string address;
   std::string admin_address;
@@ -197,9 +196,7 @@ int serve(const settings& values, const std::string& development_secret,
                         {"tls", !values.tls.key_file.empty()},
                         {"loops", loops.size()}});
   };
-=======
   facts.backups = make_backups(values.store.path);
->>>>>>> Stashed changes
   const auto inspector_handle = system.spawn(inspector, std::move(facts));
   // The ports open first: while the store opens, the health check says so, and visitors are asked to come again.
   ways_in.behind.inspector = inspector_handle;
