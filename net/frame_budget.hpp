@@ -47,7 +47,7 @@ public:
   std::chrono::milliseconds retry_after(const frame_rates& rates, steady_time now) const noexcept;
 
 private:
-  steady_time::duration debt(const frame_rates& rates, steady_time now) const noexcept;
+  steady_time::duration debt(const frame_rates& rates, std::chrono::nanoseconds frame, steady_time now) const noexcept;
 
   steady_time frames_full_at_{};
   steady_time bytes_full_at_{};
