@@ -18,11 +18,20 @@ namespace {
 
 bool is_damage(int code) noexcept { return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB; }
 
+} // namespace
+
+const std::string& require_path_of_file(const std::string& path) {
+  if (path.empty() || path == ":memory:" || path.starts_with("file:"))
+    refuse(path, "must be the path of a file, since readers open it too");
+  return path;
+}
+
+namespace {
+
 // SQLite says "unable to open database file" to all of these. The file is made here, and only if there is none: to
 // open and close an existing one would drop the locks that this process's other connections hold (POSIX).
 void check_path(const std::string& path, access wanted) {
-  if (path.empty() || path == ":memory:" || path.starts_with("file:"))
-    refuse(path, "must be the path of a file, since readers open it too");
+  require_path_of_file(path);
   const auto file = std::filesystem::path{path};
   const auto directory = file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
   std::error_code error;

@@ -24,6 +24,9 @@ inline constexpr int busy_timeout_ms = 2000;
 
 enum class access : std::uint8_t { read, write };
 
+/// Returns the path, or throws `storage_error`: SQLite takes some names for no file at all.
+const std::string& require_path_of_file(const std::string& path);
+
 /// A connection to a database file; used by one thread at a time.
 class connection {
 public:

@@ -71,7 +71,7 @@ epoch make_epoch() {
 } // namespace
 
 writer::writer(const std::string& path)
-    : lock_{path},
+    : lock_{require_path_of_file(path)},
       connection_{open_for_writing(path)},
       notes_{path},
       mark_{path},

@@ -367,6 +367,7 @@ CAF_TEST(a_path_that_cannot_be_a_database_is_refused) {
   CAF_CHECK(says(refusal(directory.file("missing/gangway.db")), "missing does not exist; create it"));
   CAF_CHECK(says(refusal(":memory:"), "must be the path of a file"));
   CAF_CHECK(says(refusal("file:x?mode=memory"), "must be the path of a file"));
+  CAF_CHECK(!std::filesystem::exists(":memory:.lock"));
   CAF_CHECK(says(refusal(""), "must be the path of a file"));
 }
 
