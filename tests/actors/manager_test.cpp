@@ -309,7 +309,9 @@ CAF_TEST(other_content_under_the_id_of_a_message_that_is_not_stored_yet_is_refus
   settle();
   CAF_CHECK_EQUAL(json(ada.take_reply(second)["error"]["code"]), "bad_request");
   CAF_CHECK(ada.take_reply(first).contains("result"));
-  CAF_CHECK_EQUAL(ada.take_events().front()["event"]["content"], "hello");
+  const auto events = ada.take_events();
+  CAF_REQUIRE(!events.empty());
+  CAF_CHECK_EQUAL(events.front()["event"]["content"], "hello");
 }
 
 CAF_TEST(an_unknown_agent_is_refused_and_nothing_is_stored) {

@@ -48,7 +48,7 @@ CAF_TEST(the_page_names_all_that_a_tier_may_set) {
   const auto end = page.find("\n[tiers]\n");
   CAF_REQUIRE(end != page.npos);
   const auto says = page.substr(page.rfind("\n\n", end), end - page.rfind("\n\n", end));
-  CAF_CHECK_EQUAL(tier.names.size(), 5u);
+  CAF_CHECK_EQUAL(tier.names.size(), 7u);
   for (const auto& name : tier.names)
     if (says.find(name) == says.npos) CAF_ERROR(name << " is not named");
 }

@@ -1,5 +1,5 @@
 /// What the tests of the demo page share: a server, a real browser, and what a person does with the page. Pictures of it are
-/// left in the folder that GANGWAY_PICTURES names.
+/// left in the folder that DEMO_PAGE_PICTURES names.
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { after, before } from "node:test";
 import { launch_chromium } from "./chromium.mjs";
 import { Server } from "./gangway.mjs";
 
-const pictures = process.env.GANGWAY_PICTURES;
+const pictures = process.env.DEMO_PAGE_PICTURES;
 export const question = "what is 12*(3+4)?";
 const desktop = { width: 1280, height: 800 };
 export const phone = { width: 360, height: 740 };
@@ -38,8 +38,8 @@ export async function visit(options = {}, of = server) {
   page.complaints = [];
   page.on("pageerror", (error) => page.complaints.push(`uncaught: ${error.message}`));
   page.on("console", (message) => {
-    // Chromium itself writes these while the server is away.
-    const expected = /WebSocket connection to|Failed to load resource: net::ERR_CONNECTION_REFUSED/;
+    // Chromium itself writes these while the server or the network is away.
+    const expected = /WebSocket connection to|Failed to load resource: net::ERR_(CONNECTION_REFUSED|INTERNET_DISCONNECTED)/;
     if (message.type() === "error" && !expected.test(message.text())) page.complaints.push(message.text());
   });
   await page.addInitScript(() => {

@@ -349,7 +349,7 @@ class RealServer(GangwayTest):
                                       f"WHERE log_id = {LONGEST} AND seq = {A_DELTA}"], "here, and was ("),
                 ("all but the beginning forgotten", [f"DELETE FROM {table} WHERE log_id = {LONGEST} AND seq > 5"
                                                      for table in ("events", "messages")]
-                 + [f"UPDATE threads SET last_seq = 5 WHERE log_id = {LONGEST}"], "has been seen before")):
+                 + [f"UPDATE threads SET last_seq = 5 WHERE log_id = {LONGEST}"], "is not in the log")):
             with self.subTest(name):
                 recorder = await self.torment(3, damage=damage)
                 self.assertTrue(any(words in finding for finding in recorder.findings), recorder.findings)

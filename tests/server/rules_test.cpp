@@ -92,7 +92,7 @@ CAF_TEST(a_tier_has_its_own_where_it_sets_it_and_everybody_s_elsewhere) {
   values.tiers.free.max_level = "conservative";
   values.tiers.pro.managers_per_user = 40;
   values.tiers.pro.grace_duration = 2min;
-  values.tiers.enterprise = {100, 200, "aggressive", 0, 3min};
+  values.tiers.enterprise = {100, 200, "aggressive", 0, 3min, {}, {}};
   const auto rules = user_rules_of(values);
   CAF_CHECK_EQUAL(rules[free_tier].managers_max, 10u);
   CAF_CHECK(rules[free_tier].cleanup.max_level == cleanup_level::conservative);

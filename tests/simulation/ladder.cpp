@@ -162,7 +162,11 @@ void ladder_world::arrive() {
 
 void ladder_world::say(visitor& who, json frame) {
   frame["id"] = ++last_request_;
-  if (frame.contains("thread_id")) last_asked_[who.user + "/" + frame["thread_id"].get<std::string>()] = time();
+  if (frame.contains("thread_id")) {
+    const auto thread = who.user + "/" + frame["thread_id"].get<std::string>();
+    last_asked_[thread] = time();
+    if (frame["type"] == "thread.open") opens_[last_request_] = {thread, to_string(who.line.id)};
+  }
   auto decoded = wire::decode(frame.dump(), who.line.id);
   std::visit(
       [&](auto& command) {

@@ -133,7 +133,14 @@ private:
   std::optional<steady_time> store_slow_until_;
   std::deque<std::function<void()>> other_loop_;         ///< what waits there
   std::map<std::string, std::set<std::string>> openers_; ///< by manager: the connections that ever had it open
-  std::map<std::uint64_t, user_actor> orders_;           ///< not answered yet
+
+  /// Who asked for what, and was not answered, by the request.
+  struct asked_open {
+    std::string thread; ///< and its user
+    std::string connection;
+  };
+  std::map<std::int64_t, asked_open> opens_;
+  std::map<std::uint64_t, user_actor> orders_; ///< not answered yet
   std::uint64_t last_order_ = 0;
   std::int64_t last_request_ = 0;
   std::string wrong_;

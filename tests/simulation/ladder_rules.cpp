@@ -18,6 +18,7 @@ void ladder_world::hear() {
       if (one.contains("id")) {
         if (one.contains("result") && one["result"].contains("manager_id"))
           openers_[one["result"]["manager_id"]].insert(to_string(who->line.id));
+        opens_.erase(one["id"].get<std::int64_t>());
         if (who->unanswered.erase(one["id"].get<std::int64_t>()) == 0) wrong("answered twice: " + one.dump());
         if (one.contains("error")) happened.insert(one["error"]["code"]);
       } else if (one.value("kind", "") == "manager_evicted") {
@@ -126,9 +127,15 @@ void ladder_world::judge_decision(const json& decision) {
       return std::any_of(connections.begin(), connections.end(),
                          [&](const std::string& connection) { return fell_silent_.contains(connection); });
     };
+    // A connection may die before it is told that the thread is open.
+    const auto thread = decision["user_id"].get<std::string>() + "/" + one["thread_id"].get<std::string>();
+    const bool was_asked_for = std::any_of(opens_.begin(), opens_.end(), [&](const auto& open) {
+      return open.second.thread == thread && fell_silent_.contains(open.second.connection);
+    });
     for (const auto& evidence : one["evidence"]) {
       const bool about_connections = evidence == "silent" || evidence == "unreachable" || evidence == "stalled";
       const bool holds = about_connections ? fell_silent(openers_[one["manager_id"]]) || fell_silent(one["connections"])
+                                                 || was_asked_for
                                            : is_faulty(one["manager_id"]);
       if (!holds) wrong("a verdict without evidence: " + one.dump());
     }

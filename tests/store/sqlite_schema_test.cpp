@@ -72,6 +72,7 @@ struct store_file {
   std::int64_t ask(const std::string& question) const { return database().execAndGet(question).getInt64(); }
 
   void open() {
+    writer.reset(); // one at a time
     writer = make_sqlite_engine(path())->make_writer();
     reader = make_sqlite_engine(path())->make_reader();
   }
@@ -92,7 +93,6 @@ struct store_file {
 struct filled_store : store_file {
   void fill(std::int64_t count) {
     open();
-    writer.reset();
     auto on = database();
     const auto numbers =
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " + std::to_string(count) + ") ";

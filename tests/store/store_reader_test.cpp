@@ -1,4 +1,4 @@
-/// Who is served first by a reader that many ask.
+/// Who is served first by a reader that many ask. tidy: allow (the actor of actors/, over a real database)
 
 #define CAF_SUITE store_reader
 
