@@ -169,6 +169,7 @@ void inspector_state::answer_metrics(const answer_request& request, const places
       snapshot->counted.runs.try_emplace(agent);
     snapshot->stored = stored_;
     if (facts_.loop_lag) snapshot->loop_lag = facts_.loop_lag();
+    if (facts_.inbound) snapshot->inbound = facts_.inbound();
     snapshot->process = read_process_use();
     snapshot->process_start = process_start_;
     link.reply(200, render_metrics(*snapshot), metrics_type);

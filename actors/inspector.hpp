@@ -14,6 +14,7 @@
 
 #include "actors/actor_base.hpp"
 #include "actors/backup_desk.hpp"
+#include "actors/metrics.hpp"
 #include "protocol/actors.hpp"
 
 namespace gangway {
@@ -29,6 +30,7 @@ struct server_facts {
   std::vector<std::string> agents = {}; ///< the names of those that are configured
   std::function<void()> on_ready = {};  ///< called once, when every component is ready for the first time
   std::shared_ptr<backup_desk> backups = {};
+  std::function<inbound_use()> inbound = {}; ///< returns what clients make the server hold
 };
 
 /// Returns the body of `/health` and `/api/v1/status`, without the envelope of the latter. Ready means: every component
@@ -142,7 +144,7 @@ private:
   std::optional<utc_time> process_start_;
   /// Why each component is not ready; empty: it is.
   std::map<std::string, std::string> components_{
-      {"store", "opening"}, {"agents", "starting"}, {"doors", "not open yet"}};
+      {"store", "opening"}, {"agents", "starting"}, {"listeners", "not open yet"}};
   tree_grown tree_;
   std::vector<last_answer> shards_; ///< in the order of the tree's directories
   store_measures stored_;           ///< as the store said last

@@ -407,10 +407,10 @@ void manager_state::end_if_done() {
 }
 
 void manager_state::fail(const caf::error& reason) {
-  log::warning("a manager gives up", {{"manager_id", to_string(identity_.manager)},
-                                      {"user_id", identity_.user.value},
-                                      {"thread_id", identity_.thread.value},
-                                      {"reason", to_command_error(reason).message}});
+  log::warning("a thread was closed because of a failure", {{"manager_id", to_string(identity_.manager)},
+                                                            {"user_id", identity_.user.value},
+                                                            {"thread_id", identity_.thread.value},
+                                                            {"reason", to_command_error(reason).message}});
   self_->send(owner_, manager_failed{identity_.manager, to_command_error(reason)});
   self_->quit();
 }

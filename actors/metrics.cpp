@@ -164,6 +164,10 @@ void add_process(page& out, const metrics_snapshot& what) {
              "How late each event loop was at its worst within the last one to two seconds.");
   for (std::size_t i = 0; i < what.loop_lag.size(); ++i)
     out.gauge({{"loop", std::to_string(i)}}, seconds_of(what.loop_lag[i]));
+  out.family(MetricType::Gauge, "gangway_inbound_bytes",
+             "Bytes held of requests and frames that are not whole yet, beyond the first 4 KiB of each connection.");
+  out.gauge({{"signed_in", "false"}}, static_cast<double>(what.inbound.strangers));
+  out.gauge({{"signed_in", "true"}}, static_cast<double>(what.inbound.users));
   out.family(MetricType::Gauge, "gangway_mailbox_messages", "Messages that wait in an actor's mailbox.");
   for (const auto& [actor, waiting] : what.mailboxes)
     out.gauge({{"actor", actor}}, static_cast<double>(waiting));

@@ -19,6 +19,12 @@ namespace gangway {
 /// The type of the text, as HTTP says it.
 inline constexpr std::string_view metrics_type = "text/plain; version=0.0.4; charset=utf-8";
 
+/// The bytes that are held of requests and frames which are not whole yet.
+struct inbound_use {
+  std::uint64_t strangers = 0; ///< of those who have not signed in
+  std::uint64_t users = 0;     ///< of those who have
+};
+
 /// Everything that is shown, as of one moment.
 struct metrics_snapshot {
   tally count;
@@ -26,6 +32,7 @@ struct metrics_snapshot {
   store_measures stored;
   std::map<std::string, std::uint64_t> mailboxes; ///< messages that wait, by actor; one that is silent is left out
   std::vector<std::chrono::nanoseconds> loop_lag;
+  inbound_use inbound;
   process_use process;
   std::optional<utc_time> process_start;
 };

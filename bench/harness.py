@@ -65,9 +65,10 @@ class Server:
     """A running server."""
 
     def start(self, command, core):
-        # Clients here ask as fast as they can, which the budget of a connection is made to prevent; it is looked at all the same.
+        # Clients here ask and dial as fast as they can, which the budgets are made to prevent; they are looked at all the
+        # same.
         environment = {**os.environ, "GANGWAY_LIMITS_FRAMES_PER_SECOND": "10000000",
-                       "GANGWAY_LIMITS_BYTES_PER_SECOND": "1GiB"}
+                       "GANGWAY_LIMITS_BYTES_PER_SECOND": "1GiB", "GANGWAY_LIMITS_DIALS_PER_ADDRESS": "10000000"}
         self.process = subprocess.Popen(command, preexec_fn=prepare(core), stderr=subprocess.PIPE, env=environment)
         atexit.register(self.stop)  # however this ends
         wait_until(self.is_ready, f"{self.name} is ready")

@@ -191,7 +191,9 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .most = server_max},
         values.limits.connections);
   visit({.key = "limits.accept_rate",
-         .says = "New WebSocket connections a second for the whole server, and TLS handshakes; 0: no limit.",
+         .says =
+             "New WebSocket connections a second for the whole server; those that come without a token have half of "
+             "it. 0: no limit.",
          .least = 0,
          .most = server_max},
         values.limits.accept_rate);
@@ -216,6 +218,33 @@ void visit_settings(Settings& values, Visitor&& visit) {
          .least = 1,
          .most = server_max},
         values.limits.unauthenticated_per_address);
+  visit({.key = "limits.dials_per_address",
+         .says =
+             "New TCP connections a second from one address, on average over eight seconds; more are closed at once. "
+             "0: no limit.",
+         .least = 0,
+         .most = server_max},
+        values.limits.dials_per_address);
+  visit({.key = "limits.wrong_signatures_per_address",
+         .says =
+             "Tokens with a wrong signature that are checked a second from one address, for each event loop; beyond "
+             "it new tokens from there are answered 503. 0: no limit.",
+         .least = 0,
+         .most = server_max},
+        values.limits.wrong_signatures_per_address);
+  visit({.key = "limits.unauthenticated_bytes",
+         .says =
+             "Memory for unfinished requests and frames of all connections that have not shown a valid token, beyond "
+             "4 KiB each.",
+         .least = mebibyte,
+         .most = tebibyte},
+        values.limits.unauthenticated_bytes);
+  visit({.key = "limits.inbound_bytes_per_user",
+         .says = "Memory for unfinished frames of all connections of one user, beyond 4 KiB each; at least twice "
+                 "client.frame_bytes_max.",
+         .least = mebibyte,
+         .most = tebibyte},
+        values.limits.inbound_bytes_per_user);
 
   visit.section("cleanup", "How threads are closed to make room when a user reaches the limit.");
   visit({.key = "cleanup.start_ratio",

@@ -94,6 +94,10 @@ struct settings {
     byte_size bytes_per_second{4 * 1024 * 1024};
     std::uint32_t unauthenticated = 8'192;
     std::uint32_t unauthenticated_per_address = 1'024;
+    std::uint32_t dials_per_address = 1'024;         ///< a second; 0: as many as come
+    std::uint32_t wrong_signatures_per_address = 50; ///< a second; 0: as many as come
+    byte_size unauthenticated_bytes{64 * 1024 * 1024};
+    byte_size inbound_bytes_per_user{16 * 1024 * 1024};
   } limits;
 
   struct {

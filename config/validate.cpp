@@ -165,6 +165,9 @@ std::vector<std::string> complain_about_relations(const settings& values, const 
           "loop.stall_max", values.loop.stall_max);
   compare(run.stall_after < run.total_max, "run.stall_after", run.stall_after, "shorter than", "run.total_max",
           run.total_max);
+  const auto frame_bytes = values.client.frame_bytes_max;
+  compare(values.limits.inbound_bytes_per_user.bytes >= 2 * frame_bytes.bytes, "limits.inbound_bytes_per_user",
+          values.limits.inbound_bytes_per_user, "at least twice", "client.frame_bytes_max", frame_bytes);
   const auto heartbeat = values.heartbeat.interval + values.heartbeat.timeout;
   require(run.stall_after > heartbeat, {"run.stall_after", "heartbeat.interval", "heartbeat.timeout"},
           "run.stall_after (" + to_string(run.stall_after)

@@ -85,6 +85,9 @@ public:
 
   void ask(close_frame_holder* holder) noexcept { holder_ = holder; }
 
+  /// From now on, or no more, what is written counts as written and goes nowhere.
+  void mute(bool is_muted) noexcept { is_muted_ = is_muted; }
+
   template <class Buffers, class Handler>
   decltype(auto) async_write_some(const Buffers& buffers, Handler&& handler) {
     if constexpr (is_of_a_read<Handler>) {
@@ -94,6 +97,10 @@ public:
           return holder_->hold(std::make_unique<held>(*this, buffers, std::forward<Handler>(handler)));
         }
     }
+    if (is_muted_)
+      return boost::asio::post(Socket::get_executor(), boost::beast::bind_front_handler(
+                                                           std::forward<Handler>(handler), boost::system::error_code{},
+                                                           boost::asio::buffer_size(buffers)));
     return Socket::async_write_some(buffers, std::forward<Handler>(handler));
   }
 
@@ -118,6 +125,7 @@ private:
   };
 
   close_frame_holder* holder_ = nullptr;
+  bool is_muted_ = false;
 };
 
 } // namespace gangway

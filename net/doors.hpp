@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "net/auth/token_verifier.hpp"
 #include "net/client_address.hpp"
 #include "net/frame_budget.hpp"
+#include "net/inbound_budget.hpp"
 #include "net/tls_context.hpp"
 #include "protocol/actors.hpp"
 
@@ -56,6 +58,7 @@ struct connection_rules {
   std::uint32_t unauthenticated_per_address_max = 1024;     ///< and from one address
   std::chrono::milliseconds user_timeout{35'000}; ///< for which a peer's kernel may acknowledge nothing of what we sent
   std::uint32_t accept_rate = 0;                  ///< upgrades per second, and as many at once; 0: unlimited
+  std::uint32_t dials_per_address = 0;            ///< connections per second; 0: unlimited
   std::uint32_t connections_max = 0;              ///< of the whole node; 0: unlimited
   double reserve_ratio = 0.1;                     ///< the part of `connections_max` that is kept for enterprise
 };
@@ -91,8 +94,9 @@ struct doors {
   http_rules http;
   entrances behind;
   token_verifier::basis tokens;
-  std::optional<jwks_place> jwks; ///< where the keys of `tokens` come from, if they do
-  tls_context tls;                ///< null: both listeners speak plain TCP
+  std::optional<jwks_place> jwks;          ///< where the keys of `tokens` come from, if they do
+  tls_context tls;                         ///< null: both listeners speak plain TCP
+  std::shared_ptr<inbound_budget> inbound; ///< null: one with limits of its own
 };
 
 } // namespace gangway

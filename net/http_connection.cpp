@@ -5,8 +5,10 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "net/address_hash.hpp"
 #include "net/credential_desk.hpp"
 #include "net/http_message.hpp"
+#include "net/refusals.hpp"
 #include "net/request_reader.hpp"
 #include "net/request_target.hpp"
 #include "net/upgrade.hpp"
@@ -31,29 +33,6 @@ constexpr std::chrono::seconds farewell_max{1};
 constexpr std::string_view page_policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-http_answer not_found() { return http_error(404, "not_found", "nothing is served at this path"); }
-
-http_answer to_answer(const token_fault& fault) {
-  if (fault.kind == token_trouble::unavailable) return overloaded(fault.reason, keys_retry_after);
-  auto result =
-      http_error(401, fault.kind == token_trouble::expired ? "token_expired" : "unauthenticated", fault.reason);
-  result.headers.emplace_back("WWW-Authenticate", "Bearer error=\"invalid_token\"");
-  return result;
-}
-
-token_fault lacks_role(const std::string& reason, const std::vector<std::string>& roles, const std::string& wanted) {
-  constexpr std::size_t shown_max = 8;
-  std::string received = roles.empty() ? "no role" : "roles";
-  for (std::size_t i = 0; i < std::min(roles.size(), shown_max); ++i)
-    received += (i > 0 ? ", " : " ") + quote_for_log(roles[i]);
-  if (roles.size() > shown_max) received += " and " + std::to_string(roles.size() - shown_max) + " more";
-  return {token_trouble::invalid, reason, received, "role " + quote_for_log(wanted)};
-}
-
-http_answer no_seat() {
-  return overloaded("too many connections have not shown who they are", std::chrono::seconds{1});
-}
 
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -85,14 +64,13 @@ public:
         which_{which},
         stream_{std::move(stream)},
         client_{stream_->peer()},
+        held_{home.rules.inbound->of_stranger()},
         deadline_{home.loops.context(home.index)} {}
 
   void begin() {
-    // A handshake is as dear as a token, and is begun before anybody can be told to come again.
-    if (stream_->is_bound() && !home_.handshakes.take(std::chrono::steady_clock::now())) return drop();
-    seat_ = rooms().seats.enter();
+    seat_ = lobby().enter();
     const bool is_known = !rules().proxies.contains(client_);
-    if ((!seat_ || (is_known && !seat_.name(client_))) && !stand()) return drop();
+    if (!seat_ || (is_known && !seat_.name(client_))) stand();
     arm(patience(), &live_connection::drop);
     stream_->open([self = shared_from_this()](const socket_error& error) {
       if (self->gone_) return;
@@ -116,7 +94,7 @@ private:
   const connection_rules& rules() const { return home_.rules.connections; }
   http_request& request() noexcept { return reader_.request(); }
   const http_request& request() const noexcept { return reader_.request(); }
-  waiting_rooms& rooms() const { return home_.rooms[static_cast<std::size_t>(which_)]; }
+  gangway::lobby& lobby() const { return home_.lobbies[static_cast<std::size_t>(which_)]; }
 
   // -- reading -------------------------------------------------------------------------------------
 
@@ -141,13 +119,17 @@ private:
     arm(std::min(left, patience()), &live_connection::on_idle);
   }
 
-  bool may_stay() const { return !is_standing_ && !(seat_ && rooms().seats.is_crowded()); }
+  bool may_stay() const { return !is_standing_ && !(seat_ && lobby().is_crowded()); }
 
   void parse() {
     const auto step = reader_.parse();
     if (reader_.has_begun() && std::exchange(is_idle_, false)) arm(patience(), &live_connection::drop);
     switch (step) {
     case request_reader::step::needs_more:
+      if (!held_.hold(reader_.held_bytes())) {
+        keep_alive_ = false;
+        return answer(too_much_held());
+      }
       return stream_->read(reader_.prepare(), [self = shared_from_this()](const socket_error& error, std::size_t size) {
         if (self->gone_) return;
         if (error) return self->drop();
@@ -165,6 +147,7 @@ private:
       keep_alive_ = false;
       return answer(std::move(reader_.refusal()));
     case request_reader::step::done:
+      held_.hold(0);
       return on_request();
     }
   }
@@ -172,7 +155,7 @@ private:
   void on_request() {
     if (rules().proxies.contains(stream_->peer())) {
       client_ = client_address(stream_->peer(), joined(request(), "X-Forwarded-For"), rules().proxies);
-      if (!seat_.name(client_) && !stand()) return drop();
+      if (!is_standing_ && !seat_.name(client_)) stand();
     }
     // Where seats are scarce nobody keeps one for what he may say later.
     keep_alive_ = request().keep_alive() && may_stay();
@@ -180,16 +163,19 @@ private:
   }
 
   // Whoever finds no seat is heard all the same, for a moment: he may show a token at once, and whoever looks after the
-  // server may ask how it is. All others are told to come again. Returns false if too many stand already. A trusted
-  // proxy is nobody: its client is known once the request is.
-  bool stand() {
-    seat_ = rooms().standing.enter();
+  // server may ask how it is. All others are told to come again. A trusted proxy is nobody: its client is known once
+  // the request is.
+  void stand() {
+    seat_.give_back();
     is_standing_ = true;
     keep_alive_ = false;
+    auto& line = home_.lines[static_cast<std::size_t>(which_)];
+    place_ = line.join(hash_of(client_, 0), [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->drop();
+    });
     if (home_.notes.take(std::chrono::steady_clock::now()))
       log::warning("too many connections have not shown who they are",
-                   {{"client", client_.to_string()}, {"in_all", rooms().seats.taken()}});
-    return seat_ && (rules().proxies.contains(client_) || seat_.name(client_));
+                   {{"client", client_.to_string()}, {"in_all", lobby().taken()}});
   }
 
   std::chrono::milliseconds patience() const {
@@ -255,17 +241,19 @@ private:
       return obey(std::move(path), std::move(query));
     }
     await_judgement();
-    home_.tokens.verify(std::move(*token), [self = shared_from_this(), path = std::move(path),
-                                            query = std::move(query)](token_verdict verdict) mutable {
-      if (!self->is_judged()) return;
-      if (const auto* fault = std::get_if<token_fault>(&verdict)) return self->refuse(*fault);
-      const auto& [user, tier, roles, expires_at, is_played] = std::get<token_claims>(verdict);
-      const auto& wanted = self->home_.rules.http.admin_role;
-      if (std::find(roles.begin(), roles.end(), wanted) == roles.end())
-        return self->forbid("this needs the role " + wanted + (is_played ? ", and a simulation has none" : ""), roles,
-                            wanted);
-      self->obey(std::move(path), std::move(query));
-    });
+    home_.tokens.verify(
+        std::move(*token),
+        [self = shared_from_this(), path = std::move(path), query = std::move(query)](token_verdict verdict) mutable {
+          if (!self->is_judged()) return;
+          if (const auto* fault = std::get_if<token_fault>(&verdict)) return self->refuse(*fault);
+          const auto& [user, tier, roles, expires_at, is_played] = std::get<token_claims>(verdict);
+          const auto& wanted = self->home_.rules.http.admin_role;
+          if (std::find(roles.begin(), roles.end(), wanted) == roles.end())
+            return self->forbid("this needs the role " + wanted + (is_played ? ", and a simulation has none" : ""),
+                                roles, wanted);
+          self->obey(std::move(path), std::move(query));
+        },
+        client_);
   }
 
   // Does what an administrator wants.
@@ -315,18 +303,22 @@ private:
       refusal.headers.emplace_back("Retry-After", "1");
       return answer(std::move(refusal));
     }
-    if (!home_.upgrades.take(std::chrono::steady_clock::now()))
-      return answer(overloaded("more clients come at once than the server lets in", std::chrono::seconds{1}));
     auto asked = std::make_shared<upgrade_request>(std::get<upgrade_request>(std::move(judged)));
-    if (is_standing_ && std::holds_alternative<std::monostate>(asked->credential)) return answer(no_seat());
+    if (std::holds_alternative<std::monostate>(asked->credential)) {
+      if (is_standing_) return answer(no_seat());
+      if (!home_.stranger_upgrades.take(std::chrono::steady_clock::now())) return answer(too_fast());
+    }
     if (auto* token = std::get_if<shown_token>(&asked->credential)) {
       await_judgement();
-      return home_.tokens.verify(std::move(token->text), [self = shared_from_this(), asked](token_verdict verdict) {
-        if (!self->is_judged()) return;
-        if (const auto* fault = std::get_if<token_fault>(&verdict)) return self->refuse(*fault);
-        self->board(*asked, identity{std::get<token_claims>(std::move(verdict))},
-                    std::get<shown_token>(asked->credential).where);
-      });
+      return home_.tokens.verify(
+          std::move(token->text),
+          [self = shared_from_this(), asked](token_verdict verdict) {
+            if (!self->is_judged()) return;
+            if (const auto* fault = std::get_if<token_fault>(&verdict)) return self->refuse(*fault);
+            self->board(*asked, identity{std::get<token_claims>(std::move(verdict))},
+                        std::get<shown_token>(asked->credential).where);
+          },
+          client_);
     }
     if (auto* ticket = std::get_if<shown_ticket>(&asked->credential)) {
       await_judgement();
@@ -342,8 +334,6 @@ private:
     }
     board(*asked, std::nullopt, "connect");
   }
-
-  static token_fault bad_ticket() { return {token_trouble::invalid, "the ticket is unknown, used or too old"}; }
 
   // What a judgement waits for may take longer than a request may.
   void await_judgement() {
@@ -376,6 +366,10 @@ private:
 
   // Lets the client in, or answers why not. Returns whether it is let in.
   bool board(upgrade_request& asked, std::optional<identity> who, std::string_view shown) {
+    if (!home_.upgrades.take(std::chrono::steady_clock::now())) {
+      answer(too_fast());
+      return false;
+    }
     const auto gate = home_.gate.get();
     if (!is_open_to(gate, who ? std::optional{parse_tier(who->tier)} : std::nullopt)) {
       answer(overloaded("the server is short of resources", gate.retry_after));
@@ -402,7 +396,7 @@ private:
                       std::move(asked.wanted),
                       std::move(place),
                       std::move(seat_),
-                      {client_.to_string(), shown, stream_->is_bound()}});
+                      {client_, shown, stream_->is_bound()}});
     leave();
     return true;
   }
@@ -460,6 +454,8 @@ private:
     pending_.reset();
     deadline_.cancel();
     seat_.give_back();
+    place_.give_back();
+    held_.hold(0);
     home_.connections.erase(shared_from_this());
     if (home_.on_left) home_.on_left();
   }
@@ -469,6 +465,8 @@ private:
   std::shared_ptr<transport> stream_;
   asio::ip::address client_; ///< as far as is known
   lobby_seat seat_;
+  standing_line::place place_; // if there was no seat
+  inbound_share held_;         // what has come of its request
   bool keep_alive_ = true;
   bool is_standing_ = false; // without a seat
   bool is_idle_ = false;     // between two requests

@@ -18,6 +18,7 @@
 #include "net/gate.hpp"
 #include "net/lobby.hpp"
 #include "net/newcomer.hpp"
+#include "net/standing_line.hpp"
 #include "net/token_bucket.hpp"
 #include "net/transport.hpp"
 
@@ -31,12 +32,6 @@ enum class door : std::uint8_t {
 
 class http_connection;
 
-/// Where connections wait at a door until they have shown a valid token.
-struct waiting_rooms {
-  lobby seats;
-  lobby standing; ///< for those who find no seat: few, and for a moment
-};
-
 /// One loop's HTTP connections, and what they go by. Touched on that loop alone; outlives every one of them.
 struct http_home {
   event_loops& loops;
@@ -44,11 +39,12 @@ struct http_home {
   const doors& rules;
   const std::atomic<bool>& ready; ///< whether upgrades are let in
   const gangway::gate& gate;
-  std::array<waiting_rooms, 2>& rooms; ///< by door, of all loops
+  std::array<lobby, 2>& lobbies; ///< by door, of all loops: the seats of those who have not shown a valid token
   token_verifier& tokens;
   ticket_office& tickets;
-  token_bucket upgrades;   ///< how many are looked at
-  token_bucket handshakes; ///< of TLS: how many are begun
+  std::array<standing_line, 2> lines; ///< by door: those who find no seat, for a moment
+  token_bucket upgrades;              ///< how many are let in, and
+  token_bucket stranger_upgrades;     ///< of those who have shown nothing yet
   /// Asks the office that issued a ticket what it grants, and is answered on this loop.
   std::function<void(std::string ticket, std::function<void(std::optional<ticket_grant>)>)> redeem;
   /// Gives a ticket back that was redeemed for nothing.

@@ -1,8 +1,12 @@
 #include "net/listener.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
 #include <utility>
+
+#include <sys/resource.h>
 
 #include "protocol/log.hpp"
 
@@ -35,15 +39,21 @@ std::optional<tcp::endpoint> parse_address(boost::asio::io_context& context, con
   return std::nullopt;
 }
 
+int descriptors_max() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<int>::max();
+  return static_cast<int>(std::min<rlim_t>(limit.rlim_cur, std::numeric_limits<int>::max()));
+}
+
 } // namespace
 
 std::variant<std::shared_ptr<listener>, std::string> listener::open(event_loops& loops, const std::string& address,
-                                                                    accepted on_accepted) {
+                                                                    handler what) {
   const auto refuse = [&](const std::string& reason) { return "cannot listen on " + address + ": " + reason; };
   std::string reason;
   const auto endpoint = parse_address(loops.context(0), address, reason);
   if (!endpoint) return refuse(reason);
-  auto result = std::make_shared<listener>(loops, std::move(on_accepted));
+  auto result = std::make_shared<listener>(loops, std::move(what));
   socket_error error;
   auto& acceptor = result->acceptor_;
   acceptor.open(endpoint->protocol(), error);
@@ -55,8 +65,12 @@ std::variant<std::shared_ptr<listener>, std::string> listener::open(event_loops&
   return result;
 }
 
-listener::listener(event_loops& loops, accepted on_accepted)
-    : loops_{loops}, on_accepted_{std::move(on_accepted)}, acceptor_{loops.context(0)}, retry_{loops.context(0)} {}
+listener::listener(event_loops& loops, handler what)
+    : loops_{loops},
+      handler_{std::move(what)},
+      descriptors_max_{descriptors_max() - handler_.descriptors_kept},
+      acceptor_{loops.context(0)},
+      retry_{loops.context(0)} {}
 
 void listener::start() {
   loops_.post(0, [self = shared_from_this()] { self->accept(); });
@@ -90,12 +104,16 @@ void listener::on_accepted(std::size_t loop, const socket_error& error, tcp::soc
     retry_.async_wait([self = shared_from_this()](const socket_error&) { self->accept(); });
     return;
   }
-  if (!error) {
-    if (std::exchange(short_of_descriptors_, false)) log::info("accepting connections again");
+  if (!error && (!handler_.may_dial || handler_.may_dial(socket))) {
+    // The kernel gives out the lowest number that is free.
+    const bool is_scarce = socket.native_handle() >= descriptors_max_;
+    if (std::exchange(short_of_descriptors_, is_scarce) != is_scarce)
+      is_scarce ? log::warning("few file descriptors are left: connections that have not signed in give way")
+                : log::info("accepting connections again");
     socket_error ignored;
     socket.set_option(tcp::no_delay{true}, ignored);
-    loops_.post(loop, [self = shared_from_this(), loop, socket = std::move(socket)]() mutable {
-      self->on_accepted_(loop, std::move(socket));
+    loops_.post(loop, [self = shared_from_this(), loop, is_scarce, socket = std::move(socket)]() mutable {
+      self->handler_.on_accepted(loop, std::move(socket), is_scarce);
     });
   }
   accept();

@@ -1,22 +1,11 @@
 #include "net/lobby.hpp"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
+#include "net/address_hash.hpp"
+
 namespace gangway {
-
-namespace {
-
-// The finalizer of SplitMix64: every bit of the input moves every bit of the output.
-std::uint64_t mix(std::uint64_t value) noexcept {
-  value += 0x9e3779b97f4a7c15U;
-  value = (value ^ value >> 30U) * 0xbf58476d1ce4e5b9U;
-  value = (value ^ value >> 27U) * 0x94d049bb133111ebU;
-  return value ^ value >> 31U;
-}
-
-} // namespace
 
 lobby_seat::lobby_seat(lobby_seat&& other) noexcept
     : lobby_{std::exchange(other.lobby_, nullptr)}, hash_{std::exchange(other.hash_, std::nullopt)} {}
@@ -29,7 +18,7 @@ lobby_seat& lobby_seat::operator=(lobby_seat&& other) noexcept {
 
 bool lobby_seat::name(const boost::asio::ip::address& client) noexcept {
   if (lobby_ == nullptr || hash_) return true;
-  const auto hash = lobby_->hash_of(client);
+  const auto hash = hash_of(client, lobby_->salt_);
   const auto cells = lobby_->cells_of(hash);
   const auto first = cells[0]->fetch_add(1, std::memory_order_relaxed);
   const auto second = cells[1]->fetch_add(1, std::memory_order_relaxed);
@@ -48,28 +37,12 @@ void lobby_seat::give_back() noexcept {
 }
 
 lobby::lobby(std::uint32_t total_max, std::uint32_t per_address_max)
-    : total_max_{total_max}, per_address_max_{per_address_max} {
-  std::random_device device;
-  salt_ = static_cast<std::uint64_t>(device()) << 32U | device();
-}
+    : total_max_{total_max}, per_address_max_{per_address_max}, salt_{make_salt()} {}
 
 lobby_seat lobby::enter() noexcept {
   if (total_.fetch_add(1, std::memory_order_relaxed) < total_max_) return lobby_seat{this};
   total_.fetch_sub(1, std::memory_order_relaxed);
   return {};
-}
-
-std::uint64_t lobby::hash_of(const boost::asio::ip::address& client) const noexcept {
-  std::uint64_t bits = 0;
-  if (client.is_v4()) {
-    bits = client.to_v4().to_uint();
-  } else {
-    const auto bytes = client.to_v6().to_bytes();
-    for (std::size_t i = 0; i < 8; ++i)
-      bits = bits << 8U | bytes[i];
-    bits = mix(bits); // never the bits of an IPv4 address by accident
-  }
-  return mix(bits ^ salt_);
 }
 
 std::array<std::atomic<std::uint32_t>*, 2> lobby::cells_of(std::uint64_t hash) noexcept {

@@ -60,7 +60,6 @@ private:
 
   static constexpr std::size_t cells_max = 8192; // per row; a power of two
 
-  std::uint64_t hash_of(const boost::asio::ip::address& client) const noexcept;
   std::array<std::atomic<std::uint32_t>*, 2> cells_of(std::uint64_t hash) noexcept;
 
   std::uint32_t total_max_;

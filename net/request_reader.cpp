@@ -24,6 +24,7 @@ constexpr std::size_t piece_bytes = 4 * 1024; // that are read at once
 request_reader::request_reader() : buffer_{header_bytes_max + body_bytes_max + piece_bytes} {}
 
 void request_reader::begin() {
+  if (buffer_.size() == 0 && buffer_.capacity() > piece_bytes) buffer_.shrink_to_fit();
   parser_.emplace();
   parser_->header_limit(header_bytes_max);
   parser_->body_limit(body_bytes_max);
@@ -32,6 +33,10 @@ void request_reader::begin() {
 }
 
 boost::asio::mutable_buffer request_reader::prepare() { return buffer_.prepare(piece_bytes); }
+
+std::size_t request_reader::held_bytes() const noexcept {
+  return buffer_.capacity() + (parser_->is_header_done() ? parser_->get().body().capacity() : 0);
+}
 
 request_reader::step request_reader::parse() {
   if (!parser_->got_some() && !skip_empty_lines())

@@ -34,6 +34,9 @@ public:
   boost::asio::mutable_buffer prepare();
   void commit(std::size_t size) { buffer_.commit(size); }
 
+  /// Returns how many bytes it keeps of a request that is not whole.
+  std::size_t held_bytes() const noexcept;
+
   /// Looks at what has come. No bytes of a client's can make it throw.
   step parse();
 

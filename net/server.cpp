@@ -16,13 +16,17 @@ namespace gangway {
 
 namespace {
 
-// Who finds no seat has this many places to stand, and so many from one address: enough for clients that show a token
-// at once, and for whoever asks how the server is.
-constexpr std::uint32_t standing_max = 512;
-constexpr std::uint32_t standing_per_address_max = 16;
+// Of so many descriptors, the last ones are the process's own: the database, the admin API, what it reads of itself.
+constexpr int descriptors_kept = 64;
 
-waiting_rooms rooms_of(const connection_rules& rules) {
-  return {{rules.unauthenticated_max, rules.unauthenticated_per_address_max}, {standing_max, standing_per_address_max}};
+// Returns how many of those who find no seat may stand on each loop: all together half as many as have seats.
+std::size_t standing_max(const connection_rules& rules, std::size_t loops) {
+  constexpr std::uint32_t least = 64;
+  return std::max(rules.unauthenticated_max / 2, least) / loops + 1;
+}
+
+lobby lobby_of(const connection_rules& rules) {
+  return {rules.unauthenticated_max, rules.unauthenticated_per_address_max};
 }
 
 } // namespace
@@ -34,19 +38,24 @@ struct server::floor {
         tokens{owner.rules_.tokens, ask_of(owner, loop)},
         sign_ins{owner.loops_.context(loop)},
         tls{owner.rules_.tls},
-        sessions{owner.loops_, loop, owner.rules_, owner.gate_, tokens, token_expiries{owner.loops_.context(loop)},
-                 sign_ins},
+        handshakes{owner.loops_.context(loop)},
+        sessions{owner.loops_, loop,
+                 owner.rules_, owner.gate_,
+                 tokens,       token_expiries{owner.loops_.context(loop)},
+                 sign_ins,     [&owner](newcomer who) { owner.move_home(std::move(who)); }},
         connections{
             owner.loops_,
             loop,
             owner.rules_,
             owner.ready_,
             owner.gate_,
-            owner.rooms_,
+            owner.lobbies_,
             tokens,
             tickets,
+            {standing_line{standing_max(owner.rules_.connections, owner.loops_.size())},
+             standing_line{standing_max(owner.rules_.connections, owner.loops_.size())}},
             {owner.rules_.connections.accept_rate, owner.loops_.size()},
-            {owner.rules_.connections.accept_rate, owner.loops_.size()},
+            {(owner.rules_.connections.accept_rate + 1) / 2, owner.loops_.size()},
             [&owner, loop](std::string ticket, auto done) { owner.redeem(loop, std::move(ticket), std::move(done)); },
             [&owner](std::string ticket, ticket_grant granted) {
               owner.put_back(std::move(ticket), std::move(granted));
@@ -89,6 +98,7 @@ struct server::floor {
 
   void drop_all() {
     sign_ins.flush();
+    handshakes.stop();
     next_batch.cancel();
     leaving.clear();
     const auto left = sessions.sessions;
@@ -108,6 +118,7 @@ struct server::floor {
   token_verifier tokens;
   sign_in_log sign_ins;
   tls_context tls;
+  handshake_turns handshakes; // outlives the connections, which ask for them
   session_home sessions;
   http_home connections;
   boost::asio::steady_timer next_batch;
@@ -118,7 +129,11 @@ struct server::floor {
 };
 
 server::server(event_loops& loops, doors rules)
-    : loops_{loops}, rules_{std::move(rules)}, rooms_{rooms_of(rules_.connections), rooms_of(rules_.connections)} {
+    : loops_{loops},
+      rules_{std::move(rules)},
+      lobbies_{lobby_of(rules_.connections), lobby_of(rules_.connections)},
+      dials_{rules_.connections.dials_per_address} {
+  if (!rules_.inbound) rules_.inbound = std::make_shared<inbound_budget>(inbound_limits{});
   for (std::size_t loop = 0; loop < loops_.size(); ++loop)
     floors_.push_back(std::make_unique<floor>(*this, loop));
   // Before anybody can be told that the ports are open: without keys the server is not ready.
@@ -129,9 +144,12 @@ server::server(event_loops& loops, doors rules)
 server::~server() = default;
 
 std::variant<std::uint16_t, std::string> server::listen(const std::string& address, door which) {
-  auto opened = listener::open(loops_, address, [this, which](std::size_t loop, boost::asio::ip::tcp::socket socket) {
-    accept(loop, std::move(socket), which);
-  });
+  auto opened = listener::open(loops_, address,
+                               {[this](const boost::asio::ip::tcp::socket& socket) { return may_dial(socket); },
+                                [this, which](std::size_t loop, boost::asio::ip::tcp::socket socket, bool is_scarce) {
+                                  accept(loop, std::move(socket), which, is_scarce);
+                                },
+                                descriptors_kept});
   if (auto* reason = std::get_if<std::string>(&opened)) return std::move(*reason);
   auto& ready = std::get<std::shared_ptr<listener>>(opened);
   ready->start();
@@ -139,10 +157,19 @@ std::variant<std::uint16_t, std::string> server::listen(const std::string& addre
   return ready->port();
 }
 
-void server::accept(std::size_t loop, boost::asio::ip::tcp::socket socket, door which) {
+// A trusted proxy dials for many.
+bool server::may_dial(const boost::asio::ip::tcp::socket& socket) {
+  boost::system::error_code error;
+  const auto peer = unmapped(socket.remote_endpoint(error).address());
+  if (error) return false;
+  return rules_.connections.proxies.contains(peer) || dials_.take(peer, std::chrono::steady_clock::now());
+}
+
+void server::accept(std::size_t loop, boost::asio::ip::tcp::socket socket, door which, bool is_scarce) {
   auto& target = *floors_[loop];
   if (target.draining) return;
-  auto stream = target.tls ? make_tls_transport(loops_.context(loop), std::move(socket), target.tls)
+  if (is_scarce && !target.connections.lines[static_cast<std::size_t>(which)].shorten()) return;
+  auto stream = target.tls ? make_tls_transport(loops_.context(loop), std::move(socket), target.tls, target.handshakes)
                            : make_plain_transport(std::move(socket));
   http_connection::begin(target.connections, std::move(stream), which);
 }
@@ -155,7 +182,7 @@ void server::fetch_keys() {
   try {
     key_server_ = make_http_client(loops_.context(0), {.ca_file = place.ca_file});
   } catch (const std::exception& error) {
-    log::error("nobody can get in", {{"reason", error.what()}});
+    log::error("no token can be checked, so nobody can sign in", {{"reason", error.what()}});
     return report_keys(error.what());
   }
   key_source_ = std::make_unique<jwks_source>(

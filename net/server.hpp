@@ -11,6 +11,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include "net/address_rates.hpp"
 #include "net/auth/jwks_source.hpp"
 #include "net/auth/tickets.hpp"
 #include "net/doors.hpp"
@@ -78,7 +79,8 @@ private:
   template <class Function>
   void on_every_loop(Function work);
 
-  void accept(std::size_t loop, boost::asio::ip::tcp::socket socket, door which);
+  bool may_dial(const boost::asio::ip::tcp::socket& socket);
+  void accept(std::size_t loop, boost::asio::ip::tcp::socket socket, door which, bool is_scarce);
   void fetch_keys();
   void report_keys(const std::string& trouble);
   void ask_for_keys(std::size_t loop, std::function<void(key_renewal)> done);
@@ -91,8 +93,9 @@ private:
   doors rules_; ///< does not change once `ready_` is set
   std::atomic<bool> ready_{false};
   gate gate_;
-  berths places_;                      ///< outlives whoever has one: the sessions, on the floors
-  std::array<waiting_rooms, 2> rooms_; ///< of visitors and of administrators: neither can crowd the others out
+  berths places_;                ///< outlives whoever has one: the sessions, on the floors
+  std::array<lobby, 2> lobbies_; ///< of visitors and of administrators: neither can crowd the others out
+  address_rates dials_;          ///< of both listeners, on loop 0
   std::vector<std::unique_ptr<floor>> floors_;
   std::unique_ptr<http_client> key_server_; ///< on loop 0, as its source
   std::unique_ptr<jwks_source> key_source_;

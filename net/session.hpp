@@ -41,6 +41,7 @@ struct session_home {
   token_verifier& tokens;
   token_expiries expiries; ///< of the sessions that end with their tokens
   sign_in_log& sign_ins;
+  std::function<void(newcomer)> move_home; ///< takes a connection to another loop
   std::unordered_set<std::shared_ptr<session>> sessions{};
   std::function<void()> on_left{}; ///< a session has ended
 };
@@ -110,6 +111,8 @@ public:
 
   void on_open() override;
   void on_message(std::string_view text, bool is_text) override;
+  bool may_hold(std::size_t bytes) override;
+  void on_ahead(std::string_view bytes) override;
   void on_pong(std::string_view payload) override;
   void on_written() override;
   void on_failing() override;
@@ -131,6 +134,8 @@ private:
   const connection_rules& rules() const { return home_->rules.connections; }
 
   // what clients say
+  std::optional<std::size_t> claimed_home(std::string_view frame) const;
+  bool move_to(std::size_t home);
   void introduce(wire::command&& what);
   void obey(wire::command&& what);
   void on_connect(const wire::connect& what);
@@ -209,6 +214,7 @@ private:
   std::unique_ptr<wire::refresh_token> next_renewal_; // came while one is verified; nothing more is read meanwhile
   berth place_;
   lobby_seat seat_;              // until a token was good
+  inbound_share inbound_;        // what has come of a frame
   std::unique_ptr<arrival> how_; // until then, too
   token_expiries::place expiry_;
   std::unique_ptr<close_reason> closing_with_;
@@ -226,6 +232,7 @@ private:
   tier rank_ = tier::free; ///< by which it is judged
   std::uint32_t bad_frames_ = 0;
   std::uint32_t loop_;
+  std::uint32_t ahead_ = 0;      // bytes of the first frame that were waited for
   std::uint16_t close_code_ = 0; // that we decided on
   phase phase_ = phase::opening;
   bool simulation_ = false;
@@ -239,6 +246,7 @@ private:
   bool excused_ = false;   // a slow reader that moves: reading goes on until its queue is short again
   bool json_ping_ = false;
   bool leaving_ = false;    // and not waited for
+  bool moved_ = false;      // came from another loop, which sent the 101
   bool introduced_ = false; // a `connect` has come, or will not be heard any more
 };
 

@@ -1,8 +1,10 @@
-// What sessions do with tokens: the one that a connection begins with, and the ones that renew it.
+// What sessions do with tokens: the one that a connection begins with and by which it finds its loop, and the ones that
+// renew it.
 
 #include <algorithm>
 #include <utility>
 
+#include "net/first_frame.hpp"
 #include "net/session.hpp"
 
 namespace gangway {
@@ -25,20 +27,64 @@ error_code code_of(const token_fault& fault) {
 
 } // namespace
 
+// A user's sockets live on the loop of the user's actor. Whose this is its first frame claims: that is enough to find
+// the loop, which judges the token.
+void session::on_ahead(std::string_view bytes) {
+  if (phase_ != phase::awaiting_token) return;
+  const auto size = first_frame_bytes(bytes, websocket_channel::ahead_max);
+  if (size && *size > bytes.size() && *size > ahead_) {
+    ahead_ = static_cast<std::uint32_t>(*size);
+    return channel_->look_ahead(ahead_);
+  }
+  const auto home = size && *size <= bytes.size() ? claimed_home(bytes.substr(0, *size)) : std::nullopt;
+  if (!home || *home == loop_ || !move_to(*home)) read_next();
+}
+
+std::optional<std::size_t> session::claimed_home(std::string_view frame) const {
+  const auto decoded = wire::decode(first_frame_text(frame), id_);
+  const auto* command = std::get_if<wire::command>(&decoded);
+  const auto* greeting = command != nullptr ? std::get_if<wire::connect>(command) : nullptr;
+  if (greeting == nullptr || !greeting->token) return std::nullopt;
+  const auto user = claimed_user(*greeting->token, home_->rules.tokens.rules);
+  return user ? std::optional{home_of(*user, loops_.size())} : std::nullopt;
+}
+
+bool session::move_to(std::size_t home) {
+  auto moved = channel_->move_away();
+  if (!moved) return false;
+  newcomer who{home,
+               std::move(moved->connection),
+               std::move(moved->upgrade),
+               std::nullopt,
+               wanted_ ? std::optional{std::move(*wanted_)} : std::nullopt,
+               std::move(place_),
+               std::move(seat_),
+               std::move(*how_)};
+  const auto& move_home = home_->move_home;
+  // To everybody but this loop it is the same connection.
+  phase_ = phase::opening;
+  move_home(std::move(who));
+  end();
+  return true;
+}
+
 void session::on_connect(const wire::connect& what) {
   if (!what.token) return refuse(what.request, error_code::unauthenticated, "this connect has no token");
   verifying_ = true;
   // It came in time, however long its judgement takes.
   arm(keys_patience);
-  home_->tokens.verify(*what.token, [self = shared_from_this(), what](token_verdict verdict) {
-    self->verifying_ = false;
-    if (self->phase_ == phase::awaiting_token) self->on_connect_judged(what, std::move(verdict));
-  });
+  home_->tokens.verify(
+      *what.token,
+      [self = shared_from_this(), what](token_verdict verdict) {
+        self->verifying_ = false;
+        if (self->phase_ == phase::awaiting_token) self->on_connect_judged(what, std::move(verdict));
+      },
+      how_->client);
 }
 
 void session::on_connect_judged(const wire::connect& what, token_verdict verdict) {
   if (const auto* fault = std::get_if<token_fault>(&verdict)) {
-    home_->tokens.note_refusal(*fault, how_->client);
+    home_->tokens.note_refusal(*fault, how_->client.to_string());
     if (fault->kind == token_trouble::unavailable) return turn_away(fault->reason, keys_retry_after, what.request);
     refuse(what.request, code_of(*fault), fault->reason);
     // Who has an old one can get a new one, and dial again with it.
@@ -65,6 +111,7 @@ void session::turn_away(std::string_view reason, std::chrono::milliseconds retry
 void session::become(identity who) {
   seat_.give_back();
   user_id_ = std::move(who.user);
+  inbound_ = home_->rules.inbound->of(user_id_);
   rank_ = parse_tier(who.tier);
   tier_ = std::move(who.tier);
   simulation_ = who.simulation;

@@ -1,7 +1,7 @@
 # Tokens and the keys that they are checked by: no socket, no actor.
 add_library(gangway_auth STATIC
   auth/base64url.cpp auth/jwks.cpp auth/jwks_source.cpp auth/jwt.cpp auth/keys.cpp auth/tickets.cpp auth/token_cache.cpp
-  auth/token_verifier.cpp token_bucket.cpp frame_budget.cpp)
+  auth/token_verifier.cpp address_hash.cpp address_rates.cpp token_bucket.cpp frame_budget.cpp)
 target_link_libraries(gangway_auth
   PUBLIC gangway_options gangway_protocol Boost::headers OpenSSL::Crypto
   PRIVATE nlohmann_json::nlohmann_json)
@@ -15,8 +15,9 @@ target_link_libraries(gangway_http_client
 
 # What clients meet: listeners, HTTP, WebSockets, sessions. It never links actors: messages are the only way.
 add_library(gangway_net STATIC
-  auth/jwks_fetch.cpp client_address.cpp credential_desk.cpp extensions.cpp gate.cpp http_connection.cpp http_message.cpp listener.cpp lobby.cpp request_reader.cpp request_target.cpp server.cpp
-  delivery_turns.cpp session.cpp session_delivery.cpp session_tokens.cpp sign_in_log.cpp tcp_progress.cpp tls_context.cpp token_expiries.cpp
+  auth/jwks_fetch.cpp client_address.cpp credential_desk.cpp extensions.cpp first_frame.cpp gate.cpp handshake_turns.cpp
+  http_connection.cpp http_message.cpp inbound_budget.cpp listener.cpp lobby.cpp refusals.cpp request_reader.cpp request_target.cpp server.cpp
+  delivery_turns.cpp session.cpp session_delivery.cpp session_ending.cpp session_tokens.cpp sign_in_log.cpp standing_line.cpp tcp_progress.cpp tls_context.cpp token_expiries.cpp
   transport.cpp
   upgrade.cpp websocket_deflate.cpp websocket_plain.cpp websocket_tls.cpp)
 target_link_libraries(gangway_net

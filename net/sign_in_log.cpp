@@ -11,7 +11,7 @@ void sign_in_log::add(const connection_id& id, const user_id& user, std::string_
   if (!lines_.take(std::chrono::steady_clock::now())) return leave_out();
   log::info("signed in", {{"user", user},
                           {"connection", to_string(id)},
-                          {"client", how.client},
+                          {"client", how.client.to_string()},
                           {"transport", how.shown},
                           {"tls", how.tls},
                           {"tier", tier},

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "net/token_bucket.hpp"
@@ -15,7 +16,7 @@ namespace gangway {
 
 /// How somebody came who has not signed in yet, or only now.
 struct arrival {
-  std::string client;     ///< the address
+  boost::asio::ip::address client;
   std::string_view shown; ///< where the token was: a literal such as "header"
   bool tls = false;
 };

@@ -9,6 +9,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "net/handshake_turns.hpp"
 #include "net/tls_context.hpp"
 #include "net/websocket.hpp"
 
@@ -51,8 +52,10 @@ public:
 
 std::shared_ptr<transport> make_plain_transport(boost::asio::ip::tcp::socket socket);
 
-/// @pre `context` is not null, and `socket` belongs to `loop`
+/// The TLS handshake is begun when its turn comes, once the client's first record is here: before that the connection
+/// costs no more than a plain one.
+/// @pre `context` is not null, `socket` belongs to `loop`, and `turns`, which outlives the transport, is of that loop
 std::shared_ptr<transport> make_tls_transport(boost::asio::io_context& loop, boost::asio::ip::tcp::socket socket,
-                                              tls_context context);
+                                              tls_context context, handshake_turns& turns);
 
 } // namespace gangway

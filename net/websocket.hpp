@@ -10,47 +10,23 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include <boost/asio/io_context.hpp>
-#include <unistd.h>
 
 #include "net/extensions.hpp"
+#include "net/loose_socket.hpp"
 #include "net/tcp_progress.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/vocabulary.hpp"
 
 namespace gangway {
 
-/// A connected TCP socket that belongs to no loop: on its way from one to another. Closed if nobody takes it.
-class loose_socket {
-public:
-  loose_socket(int descriptor, bool is_v6) noexcept : descriptor_{descriptor}, is_v6_{is_v6} {}
-
-  loose_socket(loose_socket&& other) noexcept
-      : descriptor_{std::exchange(other.descriptor_, -1)}, is_v6_{other.is_v6_} {}
-
-  loose_socket& operator=(loose_socket&&) = delete;
-
-  ~loose_socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
-  bool is_v6() const noexcept { return is_v6_; }
-
-  /// Returns the descriptor, which is the caller's to close from now on.
-  int take() noexcept { return std::exchange(descriptor_, -1); }
-
-private:
-  int descriptor_;
-  bool is_v6_;
-};
-
 /// What the client's HTTP request said that the answer to it (101) depends on.
 struct websocket_upgrade {
   std::string key;                            ///< `Sec-WebSocket-Key`
   bool with_subprotocol = true;               ///< whether it offered our subprotocol, which is echoed then
   std::optional<deflate_agreement> deflate{}; ///< permessage-deflate, if it is spoken
+  bool is_answered = false;                   ///< the 101 is out already: another loop has sent it
 };
 
 /// What a channel goes by.
@@ -60,8 +36,8 @@ struct channel_rules {
   std::size_t deflate_threshold = 0;          ///< shorter messages are not compressed
 };
 
-/// Who hears of what a WebSocket does. Everything is called on the socket's loop, never from within a call to the
-/// channel.
+/// Who hears of what a WebSocket does. Everything but `may_hold` is called on the socket's loop, never from within a
+/// call to the channel.
 class websocket_handler {
 public:
   virtual ~websocket_handler() = default;
@@ -71,6 +47,13 @@ public:
 
   /// The message that was asked for with `read`. `text` is well-formed UTF-8 if `is_text`, and gone after the call.
   virtual void on_message(std::string_view text, bool is_text) = 0;
+
+  /// Returns whether the message that is read may take so many bytes now, before it does: asked within `read`. If not,
+  /// nothing more is read of it, and the handler closes the channel, but not within this call.
+  virtual bool may_hold(std::size_t bytes) = 0;
+
+  /// What has come so far, and is still to be read, as `look_ahead` wanted; gone after the call.
+  virtual void on_ahead(std::string_view bytes) = 0;
 
   /// A pong came in, while a `read` was waiting.
   virtual void on_pong(std::string_view payload) = 0;
@@ -87,6 +70,14 @@ public:
   virtual void on_gone(std::uint16_t code) = 0;
 };
 
+class upgraded_connection;
+
+/// A WebSocket that has sent its 101 and read nothing yet, on its way to another loop.
+struct moved_websocket {
+  std::unique_ptr<upgraded_connection> connection;
+  websocket_upgrade upgrade;
+};
+
 /// One WebSocket on its loop: single steps, no queue, no decision. Not thread-safe. Pings from the peer are answered,
 /// its close is answered, and what RFC 6455 calls a failed connection is failed (1002, 1007, 1009) while a `read`
 /// waits.
@@ -100,6 +91,18 @@ public:
   /// Asks for the next message. Between messages nothing is read from the socket, no pong and no end either.
   /// @pre no other `read` waits
   virtual void read() = 0;
+
+  /// The most that is looked at ahead: the longest frame that signs somebody in has a token of 8 KiB.
+  static constexpr std::size_t ahead_max = 12 * 1024;
+
+  /// Waits until so many bytes have come, or no more will, and shows what has come of them and behind them, without
+  /// reading it.
+  /// @pre before the first `read`, over plain TCP, `bytes` <= `ahead_max`
+  virtual void look_ahead(std::size_t bytes) = 0;
+
+  /// Gives the connection up, to be opened on another loop; no call to the handler follows. Nothing if that cannot be.
+  /// @pre before the first `read`, and nothing is being written
+  virtual std::optional<moved_websocket> move_away() = 0;
 
   /// Sends a text message, kept alive until `on_written`.
   /// @pre no other `write` waits

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -18,6 +19,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <boost/beast/zlib/error.hpp>
+#include <sys/socket.h>
 
 #include "net/plain_socket.hpp"
 #include "net/tcp_progress.hpp"
@@ -113,7 +115,7 @@ public:
   }
 
   void open() override {
-    const auto asked = std::move(upgrade_);
+    const auto& asked = upgrade_;
     http::request<http::empty_body> request{http::verb::get, "/", 11};
     request.set(http::field::host, "gangway");
     request.set(http::field::connection, "upgrade");
@@ -133,16 +135,49 @@ public:
       if (kind == websocket::frame_type::pong && handler_ != nullptr)
         handler_->on_pong({payload.data(), payload.size()});
     });
+    // Beast says it again, to nobody.
+    stream_.next_layer().mute(asked->is_answered);
     stream_.async_accept(request, [self = this->shared_from_this()](socket_error error) {
+      self->stream_.next_layer().mute(false);
       if (error) return self->gone(false);
       if (self->handler_ != nullptr) self->handler_->on_open();
     });
   }
 
+  void look_ahead(std::size_t bytes) override {
+    wait_for(bytes);
+    socket_of().async_wait(asio::socket_base::wait_read, [self = this->shared_from_this()](socket_error error) {
+      if (self->handler_ == nullptr) return;
+      self->wait_for(1);
+      std::array<char, ahead_max> seen;
+      const auto size =
+          error ? -1 : ::recv(self->socket_of().native_handle(), seen.data(), seen.size(), MSG_PEEK | MSG_DONTWAIT);
+      self->handler_->on_ahead({seen.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))});
+    });
+  }
+
+  std::optional<moved_websocket> move_away() override {
+    if constexpr (std::is_same_v<std::decay_t<typename Stream::next_layer_type>, plain_socket>) {
+      auto loose = loosen(socket_of());
+      if (!loose) return std::nullopt;
+      handler_ = nullptr;
+      upgrade_->is_answered = true;
+      return moved_websocket{make_upgraded(std::move(*loose)), std::move(*upgrade_)};
+    }
+    return std::nullopt;
+  }
+
   void read() override {
+    upgrade_.reset();
     // Room grows with what has come, not with what a frame's header promises.
-    if (filled_ == 0 && incoming_.size() > room_idle) incoming_ = std::string{};
-    incoming_.resize(std::max({incoming_.size(), filled_ == 0 ? room_idle : room_begun, filled_ * 2}));
+    if (filled_ == 0 && incoming_.size() > room_idle) {
+      incoming_ = std::string{};
+      if (handler_ != nullptr) handler_->may_hold(0);
+    }
+    const auto room = std::max({incoming_.size(), filled_ == 0 ? room_idle : room_begun, filled_ * 2});
+    // While it grows both are there.
+    if (room > incoming_.size() && handler_ != nullptr && !handler_->may_hold(room + incoming_.size())) return;
+    incoming_.resize(room);
     stream_.async_read_some(asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
                             reading{this->shared_from_this()});
   }
@@ -173,6 +208,7 @@ public:
 
   void close(close_code code, std::string_view text) override {
     closing_ = true;
+    if (upgrade_) wait_for(1);
     if (failing_ || !stream_.is_open()) return go_on_failing();
     is_closing_by_beast_ = true;
     websocket::close_reason reason{static_cast<websocket::close_code>(code)};
@@ -323,6 +359,12 @@ private:
   void on_failing_too_long() {
     if (is_begun_ || is_pinging_past_ || is_writing_past_ || said_) return gone(false);
     say_failed();
+  }
+
+  // The kernel says that there is something to read once there are so many bytes, or the end.
+  void wait_for(std::size_t bytes) {
+    socket_error ignored;
+    socket_of().set_option(asio::socket_base::receive_low_watermark{static_cast<int>(bytes)}, ignored);
   }
 
   void give_up_held() {

@@ -52,6 +52,7 @@ connection_rules connection_rules_of(const settings& values, std::uint32_t conne
   // The kernel gives up a peer when the roll call would.
   result.user_timeout = values.heartbeat.interval + values.heartbeat.timeout;
   result.accept_rate = values.limits.accept_rate;
+  result.dials_per_address = values.limits.dials_per_address;
   result.connections_max = connections_max;
   result.reserve_ratio = values.node.enterprise_reserve.value;
   // Strangers leave half of the descriptors to those who are known.
@@ -123,7 +124,10 @@ std::variant<doors, std::string> doors_of(const settings& values, const std::str
     }
     result.jwks = jwks_place{auth.jwks_url, auth.jwks_ca_file, {auth.jwks_refresh, auth.jwks_retry}};
   }
+  result.tokens.wrong_signatures_per_address = values.limits.wrong_signatures_per_address;
   result.tls = std::get<tls_context>(std::move(certificate));
+  result.inbound = std::make_shared<inbound_budget>(
+      inbound_limits{values.limits.unauthenticated_bytes.bytes, values.limits.inbound_bytes_per_user.bytes});
   result.connections = connection_rules_of(values, connections_max);
   result.http.version = GANGWAY_VERSION;
   result.http.admin_role = values.admin.role;

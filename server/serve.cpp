@@ -197,6 +197,10 @@ int serve(const settings& values, const std::string& development_secret,
                         {"loops", loops.size()}});
   };
   facts.backups = make_backups(values.store.path);
+  facts.inbound = [budget = ways_in.inbound] {
+    const auto held = budget->held();
+    return inbound_use{held.strangers, held.users};
+  };
   const auto inspector_handle = system.spawn(inspector, std::move(facts));
   // The ports open first: while the store opens, the health check says so, and visitors are asked to come again.
   ways_in.behind.inspector = inspector_handle;
@@ -243,7 +247,7 @@ int serve(const settings& values, const std::string& development_secret,
   address = address_of(values.listen, std::get<std::uint16_t>(visitors));
   admin_address = address_of(values.admin.listen, std::get<std::uint16_t>(administrators));
   // `ready` is in the log once /health says so, too: that may have to wait for keys.
-  caf::anon_send(inspector_handle, component_changed{"doors", ""});
+  caf::anon_send(inspector_handle, component_changed{"listeners", ""});
   if (!values.auth.simulation_secret.empty()) log::warning("whoever has auth.simulation_secret can sign in as anybody");
   if (values.auth.insecure_query_token)
     log::warning("auth.insecure_query_token: tokens in addresses end up in other people's logs");
@@ -260,7 +264,7 @@ int serve(const settings& values, const std::string& development_secret,
   const auto insisting = signals_of({SIGTERM, SIGINT});
   pthread_sigmask(SIG_UNBLOCK, &insisting, nullptr);
   log::info("shutting down", {{"signal", signal}});
-  caf::anon_send(inspector_handle, component_changed{"doors", "shutting down"});
+  caf::anon_send(inspector_handle, component_changed{"listeners", "shutting down"});
   const auto deadline = std::chrono::steady_clock::now() + values.shutdown.timeout;
   end_in_time.arm(deadline + last_resort::grace);
   front.shut_down({close_code::going_away, "the server is shutting down", {}},

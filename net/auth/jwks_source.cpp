@@ -100,7 +100,7 @@ void jwks_source::on_fetched(fetched what) {
     backoff_ = std::min(std::max(backoff_ * 2, backoff_first), rules_.retry);
     delay = body_ ? rules_.retry : backoff_;
     if (!body_)
-      log::error("nobody can get in", {{"reason", trouble}});
+      log::error("no token can be checked, so nobody can sign in", {{"reason", trouble}});
     else if (trouble != trouble_)
       log::warning("the keys for tokens stay as they are", {{"reason", trouble}});
   } else {

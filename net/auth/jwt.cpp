@@ -232,6 +232,16 @@ token_verdict judge_token(const parsed_token& token, const key_set& keys, const 
   return judge_claims(token, rules, now);
 }
 
+std::optional<user_id> claimed_user(std::string_view token, const token_rules& rules) {
+  const auto parsed = parse_token(without_scheme(token));
+  const auto* parts = std::get_if<parsed_token>(&parsed);
+  const auto payload = parts != nullptr ? parse_object(parts->payload) : std::nullopt;
+  const auto* subject = payload ? find_claim(*payload, rules.user_claim) : nullptr;
+  if (subject == nullptr || !subject->is_string()) return std::nullopt;
+  user_id result{subject->get<std::string>()};
+  return is_user_id(result.value) ? std::optional{std::move(result)} : std::nullopt;
+}
+
 token_verdict verify_token(std::string_view token, const key_set& keys, const token_rules& rules, utc_time now) {
   const auto parsed = parse_token(token);
   if (const auto* fault = std::get_if<token_fault>(&parsed)) return *fault;

@@ -90,6 +90,9 @@ token_verdict judge_token(const parsed_token& token, const key_set& keys, const 
 /// `parse_token`, then `judge_token`.
 token_verdict verify_token(std::string_view token, const key_set& keys, const token_rules& rules, utc_time now);
 
+/// Returns whom a token names, whoever signed it: to be believed of nothing.
+std::optional<user_id> claimed_user(std::string_view token, const token_rules& rules);
+
 /// Returns a token of these claims signed by HS256, with the issuer and the audience of the rules.
 std::string make_token(const token_claims& claims, std::string_view secret, const token_rules& rules, utc_time now);
 

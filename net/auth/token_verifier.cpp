@@ -15,7 +15,8 @@ token_fault not_judged(token_fault because) {
 
 } // namespace
 
-token_verifier::token_verifier(basis by, ask_for_keys ask) : by_{std::move(by)}, ask_{std::move(ask)} {}
+token_verifier::token_verifier(basis by, ask_for_keys ask)
+    : by_{std::move(by)}, ask_{std::move(ask)}, wrong_signatures_{by_.wrong_signatures_per_address} {}
 
 void token_verifier::use(std::shared_ptr<const key_set> keys) {
   by_.keys = std::move(keys);
@@ -31,12 +32,12 @@ void token_verifier::note_refusal(const token_fault& fault, std::string_view who
             {{"reason", fault.reason}, {"received", fault.received}, {"wanted", fault.wanted}, {"client", who}});
 }
 
-void token_verifier::verify(std::string token, answer done) {
+void token_verifier::verify(std::string token, answer done, address client) {
   if (const auto bare = without_scheme(token); bare.size() != token.size()) token = std::string{bare};
-  auto verdict = judge(token, utc_now());
+  auto verdict = judge(token, utc_now(), client);
   if (!may_be_newer(verdict)) return done(std::move(verdict));
-  ask_([this, token = std::move(token), done = std::move(done)](key_renewal renewal) {
-    judge_again(token, renewal, done);
+  ask_([this, token = std::move(token), done = std::move(done), client = std::move(client)](key_renewal renewal) {
+    judge_again(token, renewal, done, client);
   });
 }
 
@@ -51,8 +52,9 @@ bool token_verifier::may_be_newer(const token_verdict& verdict) const {
 // Whoever signs with a key that is newer than ours must not be told that the token is bad: only keys that came after it
 // was shown can say so. Else one stranger with a key of his own invention, just before the keys are exchanged, would
 // have everybody turned away who has the new one.
-void token_verifier::judge_again(std::string_view token, key_renewal renewal, const answer& done) {
-  auto verdict = judge(token, utc_now());
+void token_verifier::judge_again(std::string_view token, key_renewal renewal, const answer& done,
+                                 const address& client) {
+  auto verdict = judge(token, utc_now(), client);
   if (may_be_newer(verdict) && (renewal != key_renewal::done || !by_.keys)) {
     auto& fault = std::get<token_fault>(verdict);
     verdict = not_judged(std::move(fault));
@@ -60,7 +62,7 @@ void token_verifier::judge_again(std::string_view token, key_renewal renewal, co
   done(std::move(verdict));
 }
 
-token_verdict token_verifier::judge(std::string_view token, utc_time now) {
+token_verdict token_verifier::judge(std::string_view token, utc_time now, const address& client) {
   const auto* known = token.size() > token_bytes_max ? nullptr : cache_.find(token);
   if (known != nullptr) {
     if (now < known->expires_at + by_.rules.leeway) return *known;
@@ -72,7 +74,12 @@ token_verdict token_verifier::judge(std::string_view token, utc_time now) {
   }
   const auto parsed = parse_token(token);
   if (const auto* fault = std::get_if<token_fault>(&parsed)) return *fault;
+  const auto at = std::chrono::steady_clock::now();
+  if (client && wrong_signatures_.is_beyond(*client, at))
+    return token_fault{token_trouble::unavailable, "too many tokens from this address had a wrong signature"};
   auto verdict = judge_signed(std::get<parsed_token>(parsed), now);
+  const auto* fault = std::get_if<token_fault>(&verdict);
+  if (client && fault != nullptr && fault->kind == token_trouble::wrong_signature) wrong_signatures_.count(*client, at);
   if (const auto* claims = std::get_if<token_claims>(&verdict)) cache_.add(token, *claims);
   return verdict;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/address_rates.hpp"
 #include "net/auth/jwt.hpp"
 #include "net/auth/keys.hpp"
 #include "net/auth/token_cache.hpp"
@@ -43,6 +44,7 @@ public:
     std::shared_ptr<const key_set> keys;
     std::shared_ptr<const key_set> simulation_keys;            ///< for end-to-end tests; null if there are none
     std::shared_ptr<const key_set> development_keys = nullptr; ///< of the tokens that `--dev` makes; null without it
+    std::uint32_t wrong_signatures_per_address = 0;            ///< a second, for each loop; 0: no limit
   };
 
   explicit token_verifier(basis by, ask_for_keys ask = {});
@@ -55,12 +57,15 @@ public:
   void note_refusal(const token_fault& fault, std::string_view who);
 
   /// Calls `done` with what `token` says at this time: at once, or later on this loop if newer keys are needed.
-  /// "Bearer" before it does not count.
-  void verify(std::string token, answer done);
+  /// "Bearer" before it does not count. Nobody's signatures are looked at while too many that came from his address
+  /// were wrong; `client` is none for those who have signed in.
+  void verify(std::string token, answer done, std::optional<boost::asio::ip::address> client = std::nullopt);
 
 private:
-  token_verdict judge(std::string_view token, utc_time now);
-  void judge_again(std::string_view token, key_renewal renewal, const answer& done);
+  using address = std::optional<boost::asio::ip::address>;
+
+  token_verdict judge(std::string_view token, utc_time now, const address& client);
+  void judge_again(std::string_view token, key_renewal renewal, const answer& done, const address& client);
   token_verdict judge_signed(const parsed_token& token, utc_time now) const;
   bool may_be_newer(const token_verdict& verdict) const;
 
@@ -71,6 +76,7 @@ private:
   ask_for_keys ask_;
   token_cache cache_{cache_entries_max};
   token_bucket notes_{refusals_noted_max, 1};
+  address_rates wrong_signatures_;
 };
 
 } // namespace gangway

@@ -29,7 +29,7 @@ struct inspector_fixture : played_fixture {
   void grow(tree_grown tree) {
     tree.reader = play<store_reader_actor>(played_reader, reader);
     caf::anon_send(asked, std::move(tree));
-    for (const auto* part : {"store", "agents", "doors"})
+    for (const auto* part : {"store", "agents", "listeners"})
       caf::anon_send(asked, component_changed{part, ""});
     settle();
   }

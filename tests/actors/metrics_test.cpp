@@ -50,6 +50,7 @@ metrics_snapshot busy() {
   metrics_snapshot result;
   result.mailboxes = {{"store", 7}};
   result.loop_lag = {1ms, 250us};
+  result.inbound = {65'536, 4096};
   result.process = {4096u, 12u, 1'500'000us};
   result.process_start = utc_time{1'700'000'000'500ms};
   result.counted.runs["builtin"] = {};
@@ -81,6 +82,7 @@ CAF_TEST(the_metrics_are_those_of_the_contract) {
       {"gangway_store_commit_seconds", "histogram"},
       {"gangway_store_batch_events", "histogram"},
       {"gangway_loop_lag_seconds", "gauge"},
+      {"gangway_inbound_bytes", "gauge"},
       {"gangway_mailbox_messages", "gauge"},
       {"process_cpu_seconds_total", "counter"},
       {"process_resident_memory_bytes", "gauge"},
@@ -94,8 +96,8 @@ CAF_TEST(the_metrics_are_those_of_the_contract) {
 }
 
 CAF_TEST(labels_are_of_few_values_so_that_users_do_not_add_series) {
-  const std::set<std::string> allowed{"state", "tier",  "scope", "level",  "outcome", "reason",
-                                      "loop",  "actor", "le",    "result", "code",    "agent"};
+  const std::set<std::string> allowed{"signed_in", "state", "tier", "scope",  "level", "outcome", "reason",
+                                      "loop",      "actor", "le",   "result", "code",  "agent"};
   for (const auto& [series, value] : page{busy()}.values)
     for (auto at = series.find_first_of("{,"); at != std::string::npos; at = series.find(',', at + 1))
       CAF_CHECK_EQUAL(allowed.count(series.substr(at + 1, series.find('=', at) - at - 1)), 1u);
@@ -142,6 +144,8 @@ CAF_TEST(what_there_is_now_is_shown) {
   CAF_CHECK_EQUAL(shown.at(R"(gangway_mailbox_messages{actor="store"})"), 7);
   CAF_CHECK_EQUAL(shown.at(R"(gangway_loop_lag_seconds{loop="0"})"), 0.001);
   CAF_CHECK_EQUAL(shown.at(R"(gangway_loop_lag_seconds{loop="1"})"), 0.00025);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_inbound_bytes{signed_in="false"})"), 65'536);
+  CAF_CHECK_EQUAL(shown.at(R"(gangway_inbound_bytes{signed_in="true"})"), 4096);
   CAF_CHECK_EQUAL(shown.at("process_cpu_seconds_total"), 1.5);
   CAF_CHECK_EQUAL(shown.at("process_resident_memory_bytes"), 4096);
   CAF_CHECK_EQUAL(shown.at("process_open_fds"), 12);

@@ -76,6 +76,9 @@ def knock(server, query="", headers=(), *, bearer=None, host=True, path="/ws", s
 class DoorTest(GangwayTest):
     """A test of who is let in."""
 
+    async def until(self, server, question, what):
+        return await asyncio.to_thread(server.until, question, what)
+
     async def assert_admitted(self, server, bearer, user="ada", **hello):
         """The token is good at the upgrade and in a connect frame, for this user."""
         client = await self.client(server, bearer=bearer)

@@ -113,7 +113,7 @@ http_response raw_client::upgrade(const headers& more, const std::string& path) 
   return request("GET", path, all);
 }
 
-bool raw_client::send_frame(unsigned first, std::string_view payload, bool masked) {
+std::string raw_client::frame_of(unsigned first, std::string_view payload, bool masked) {
   std::string out{static_cast<char>(first)};
   const auto flag = masked ? 0x80U : 0U;
   if (payload.size() < 126) {
@@ -127,7 +127,11 @@ bool raw_client::send_frame(unsigned first, std::string_view payload, bool maske
   if (masked) out.append(reinterpret_cast<const char*>(mask), sizeof mask);
   for (std::size_t i = 0; i < payload.size(); ++i)
     out += masked ? static_cast<char>(payload[i] ^ mask[i % 4]) : payload[i];
-  return send(out);
+  return out;
+}
+
+bool raw_client::send_frame(unsigned first, std::string_view payload, bool masked) {
+  return send(frame_of(first, payload, masked));
 }
 
 websocket_frame raw_client::read_frame() {

@@ -56,7 +56,10 @@ public:
   /// Asks for a WebSocket at `path`.
   http_response upgrade(const headers& more = {}, const std::string& path = "/ws");
 
-  /// Sends one frame; `first` is FIN, the reserved bits and the opcode.
+  /// Returns the bytes of one frame; `first` is FIN, the reserved bits and the opcode.
+  static std::string frame_of(unsigned first, std::string_view payload, bool masked = true);
+
+  /// Sends one frame.
   bool send_frame(unsigned first, std::string_view payload, bool masked = true);
   bool send_text(std::string_view payload) { return send_frame(0x81, payload); }
 

@@ -337,7 +337,7 @@ CAF_TEST(a_judgement_that_does_not_come_ends_the_connection_with_503) {
   // The loop whose tickets these seem to be stands still, until the first has been told so.
   std::promise<void> stands;
   std::promise<void> goes_on;
-  there.loops.post(0, [&] {
+  there.loops.post(1, [&] {
     stands.set_value();
     goes_on.get_future().wait();
   });
@@ -350,7 +350,7 @@ CAF_TEST(a_judgement_that_does_not_come_ends_the_connection_with_503) {
   for (int i = 0; i < many; ++i)
     clients.emplace_back([&] {
       raw_client client{there.port};
-      client.send("GET /ws?ticket=0.abc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      client.send("GET /ws?ticket=1.abc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
       int status = 0;
       try {
@@ -395,4 +395,45 @@ CAF_TEST(new_keys_are_in_force_at_once) {
   for (int i = 0; i < 100 && status != 101; ++i)
     status = raw_client{there.port}.upgrade(bearer(token)).status;
   CAF_CHECK_EQUAL(status, 101);
+}
+
+// Architecture.md said so, and only those with a token at the upgrade did.
+CAF_TEST(whoever_signs_in_by_connect_moves_to_the_loop_of_his_user) {
+  harbour there;
+  const auto somebody_of = [&](std::size_t loop) {
+    std::string name = "ada";
+    while (home_of({name}, there.loops.size()) != loop)
+      name += 'a';
+    return name;
+  };
+  // Connections are dealt out to the loops in turn.
+  for (const std::size_t home : {0, 0, 1, 1}) {
+    const auto token = there.token(somebody_of(home));
+    raw_client client{there.port};
+    CAF_REQUIRE_EQUAL(client.upgrade().status, 101);
+    client.send_text(R"({"id":1,"type":"connect","token":")" + token + "\"}");
+    CAF_CHECK(has(client.read_text(), "connected"));
+    std::promise<void> release;
+    const auto released = release.get_future().share();
+    there.loops.post(1 - home, [released] { released.wait(); });
+    CAF_CHECK(has(refresh(client, token), R"("result")"));
+    release.set_value();
+  }
+}
+
+CAF_TEST(a_first_frame_in_pieces_or_with_more_behind_it_is_heard_whole_wherever_its_user_lives) {
+  harbour there;
+  for (const auto* user : {"ada", "bob", "cleo", "dora", "eve", "fay"}) {
+    raw_client client{there.port};
+    CAF_REQUIRE_EQUAL(client.upgrade().status, 101);
+    const auto frames = raw_client::frame_of(0x81, R"({"id":1,"type":"connect","token":")" + there.token(user) + "\"}")
+                        + raw_client::frame_of(0x81, R"({"id":2,"type":"ping"})");
+    std::size_t sent = 0;
+    for (const auto end : {std::size_t{1}, std::size_t{3}, frames.size() / 2, frames.size()}) {
+      client.send(frames.substr(sent, end - sent));
+      sent = end;
+    }
+    CAF_CHECK(has(client.read_text(), "connected"));
+    CAF_CHECK(has(client.read_text(), R"("id":2)"));
+  }
 }

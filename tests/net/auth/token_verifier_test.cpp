@@ -68,6 +68,29 @@ CAF_TEST(a_token_is_judged_at_once_if_its_key_is_known) {
   CAF_CHECK(is_refused_as(ask(verifier, signer{"ES256"}.token_of(payload())), token_trouble::unknown_key));
 }
 
+CAF_TEST(an_address_that_shows_too_many_wrong_signatures_is_not_judged_and_others_are) {
+  token_verifier verifier{{{}, secrets(secret), nullptr, nullptr, 2}};
+  const auto from = [&](const std::string& token, const char* address) {
+    std::optional<token_verdict> said;
+    verifier.verify(
+        token, [&](token_verdict verdict) { said = std::move(verdict); }, boost::asio::ip::make_address(address));
+    return said;
+  };
+  const auto known = hs256(secret);
+  CAF_CHECK(is_believed(from(known, "192.0.2.1")));
+  const auto most = 2 * address_rates::hold.count();
+  for (std::int64_t i = 0; i < most; ++i)
+    CAF_CHECK(is_refused_as(from(hs256(simulation_secret, 1h + std::chrono::seconds{i}), "192.0.2.1"),
+                            token_trouble::wrong_signature));
+  CAF_CHECK(is_refused_as(from(hs256(simulation_secret, 3h), "192.0.2.1"), token_trouble::unavailable));
+  CAF_CHECK(is_refused_as(from(hs256(secret, 2h), "192.0.2.1"), token_trouble::unavailable));
+  // What has been found good is, wherever it comes from; and what is no token costs nothing to refuse.
+  CAF_CHECK(is_believed(from(known, "192.0.2.1")));
+  CAF_CHECK(is_refused_as(from("", "192.0.2.1"), token_trouble::invalid));
+  CAF_CHECK(is_believed(from(hs256(secret, 2h), "192.0.2.2")));
+  CAF_CHECK(is_believed(ask(verifier, hs256(secret, 3h))));
+}
+
 CAF_TEST(a_token_that_was_good_is_good_until_it_expires) {
   token_rules rules;
   rules.leeway = 0s;
