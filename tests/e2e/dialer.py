@@ -5,6 +5,7 @@ how many connections were made.
 """
 
 import collections
+import resource
 import socket
 import struct
 import sys
@@ -16,8 +17,10 @@ BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT
 
 
 def main(port, rate, seconds, hello=b""):
+    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     held, made, begun = collections.deque(), 0, time.monotonic()
-    most = HELD_TALKING if hello else HELD_SILENT
+    most = HELD_TALKING if hello else min(HELD_SILENT, descriptors - 100)
     while (passed := time.monotonic() - begun) < seconds:
         if made > rate * passed:
             time.sleep(0.001)  # tidy: allow (it dials at a rate)
