@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "net/coarse_clock.hpp"
+
 namespace gangway {
 
 namespace {
@@ -164,7 +166,7 @@ void session::on_message(std::string_view text, bool is_text) {
 
 // A frame that cannot be read is held against its sender in another way.
 bool session::is_within_budget(const wire::command& what, std::size_t bytes) {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = coarse_now();
   const auto& rates = rules().frames[static_cast<std::size_t>(rank_)];
   const bool is_light = std::holds_alternative<acknowledge>(what) || std::holds_alternative<wire::pong>(what);
   switch (budget_.take(rates, is_light, bytes, now)) {
@@ -269,7 +271,7 @@ void session::refuse(std::optional<std::int64_t> request, error_code code, std::
 }
 
 void session::queue(frame text) {
-  if (queued_bytes_ == 0) moved_at_ = std::chrono::steady_clock::now();
+  if (queued_bytes_ == 0) moved_at_ = coarse_now();
   queued_bytes_ += text->size() + frame_overhead;
   ++frames_queued_;
   waiting_.push_back(std::move(text));
