@@ -25,6 +25,8 @@ using clock = std::chrono::steady_clock;
 // Who fetches a copy asks more often.
 constexpr std::chrono::seconds forgotten_after{60};
 
+std::string copy_beside(const std::string& database) { return path_beside(database, "-backup"); }
+
 class file {
 public:
   explicit file(const std::string& path) : descriptor_{::open(path.c_str(), O_RDONLY | O_CLOEXEC)} {}
@@ -48,14 +50,13 @@ private:
 
 class backups final : public backup_desk {
 public:
-  explicit backups(std::string database) : database_{std::move(database)}, copy_{path_beside(database_, "-backup")} {
-    ::unlink(copy_.c_str());
-  }
+  explicit backups(std::string database) : database_{std::move(database)}, copy_{copy_beside(database_)} {}
 
+  // A copy that is none of ours is another server's, which this one found at work.
   ~backups() override {
     given_up_ = true;
     if (worker_.joinable()) worker_.join();
-    ::unlink(copy_.c_str());
+    if (!report_.id.empty()) ::unlink(copy_.c_str());
   }
 
   std::optional<backup_report> begin() override {
@@ -132,6 +133,8 @@ private:
 };
 
 } // namespace
+
+void remove_left_over_backup(const std::string& database) { ::unlink(copy_beside(database).c_str()); }
 
 std::unique_ptr<backup_desk> make_backups(std::string database) {
   return std::make_unique<backups>(std::move(database));

@@ -223,6 +223,7 @@ int serve(const settings& values, const std::string& development_secret,
   } catch (const storage_error& error) {
     return give_back(error.what());
   }
+  remove_left_over_backup(values.store.path);
   if (const auto reason = on_claimed(); !reason.empty()) return give_back(reason);
   for (std::size_t loop = 0; loop < loops.size(); ++loop)
     tree.homes.push_back(scheduler.unit(loop));

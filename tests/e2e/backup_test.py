@@ -118,6 +118,19 @@ class Backups(GangwayTest):
         self.assertEqual([path.name for path in folder.iterdir()], ["copy.db"])
         self.assertFalse(server.store.with_name(server.store.name + "-backup").exists())
 
+    async def test_a_second_server_that_is_refused_leaves_a_copy_alone_and_the_next_start_removes_one_that_was_left(self):
+        server = self.start_server()
+        left = server.store.with_name(server.store.name + "-backup")
+        left.write_text("half of a copy")
+        second = self.make_server(store={"path": str(server.store)})
+        with self.assertRaises(AssertionError) as refused:
+            second.start()
+        self.assertIn("another server uses this database", str(refused.exception))
+        self.assertTrue(left.exists())
+        server.kill()
+        server.start()
+        self.assertFalse(left.exists())
+
     async def test_two_at_once_are_refused_and_an_unknown_one_is_not_found(self):
         server = self.start_server()
         server.admin("/api/v1/backups", {})
