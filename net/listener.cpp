@@ -104,12 +104,12 @@ void listener::on_accepted(std::size_t loop, const socket_error& error, tcp::soc
     retry_.async_wait([self = shared_from_this()](const socket_error&) { self->accept(); });
     return;
   }
+  if (!error && std::exchange(short_of_descriptors_, false)) log::info("accepting connections again");
   if (!error && (!handler_.may_dial || handler_.may_dial(socket))) {
     // The kernel gives out the lowest number that is free.
     const bool is_scarce = socket.native_handle() >= descriptors_max_;
-    if (std::exchange(short_of_descriptors_, is_scarce) != is_scarce)
-      is_scarce ? log::warning("few file descriptors are left: connections that have not signed in give way")
-                : log::info("accepting connections again");
+    if (is_scarce && scarce_notes_.take(std::chrono::steady_clock::now()))
+      log::warning("few file descriptors are left: connections that have not signed in give way");
     socket_error ignored;
     socket.set_option(tcp::no_delay{true}, ignored);
     loops_.post(loop, [self = shared_from_this(), loop, is_scarce, socket = std::move(socket)]() mutable {

@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "net/event_loops.hpp"
+#include "net/token_bucket.hpp"
 
 namespace gangway {
 
@@ -62,6 +63,7 @@ private:
   std::size_t next_ = 0;
   std::uint16_t port_ = 0;
   bool short_of_descriptors_ = false;
+  token_bucket scarce_notes_{1, 10}; ///< a line in ten seconds, however often descriptors become few
 };
 
 } // namespace gangway

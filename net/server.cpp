@@ -162,7 +162,12 @@ bool server::may_dial(const boost::asio::ip::tcp::socket& socket) {
   boost::system::error_code error;
   const auto peer = unmapped(socket.remote_endpoint(error).address());
   if (error) return false;
-  return rules_.connections.proxies.contains(peer) || dials_.take(peer, std::chrono::steady_clock::now());
+  const auto now = std::chrono::steady_clock::now();
+  if (rules_.connections.proxies.contains(peer) || dials_.take(peer, now)) return true;
+  if (dial_notes_.take(now))
+    log::warning("an address opens too many connections a second, and more are closed at once",
+                 {{"client", peer.to_string()}, {"dials_per_address", rules_.connections.dials_per_address}});
+  return false;
 }
 
 void server::accept(std::size_t loop, boost::asio::ip::tcp::socket socket, door which, bool is_scarce) {

@@ -93,9 +93,10 @@ private:
   doors rules_; ///< does not change once `ready_` is set
   std::atomic<bool> ready_{false};
   gate gate_;
-  berths places_;                ///< outlives whoever has one: the sessions, on the floors
-  std::array<lobby, 2> lobbies_; ///< of visitors and of administrators: neither can crowd the others out
-  address_rates dials_;          ///< of both listeners, on loop 0
+  berths places_;                  ///< outlives whoever has one: the sessions, on the floors
+  std::array<lobby, 2> lobbies_;   ///< of visitors and of administrators: neither can crowd the others out
+  address_rates dials_;            ///< of both listeners, on loop 0
+  token_bucket dial_notes_{1, 10}; ///< a line in ten seconds about them
   std::vector<std::unique_ptr<floor>> floors_;
   std::unique_ptr<http_client> key_server_; ///< on loop 0, as its source
   std::unique_ptr<jwks_source> key_source_;

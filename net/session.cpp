@@ -271,7 +271,7 @@ void session::refuse(std::optional<std::int64_t> request, error_code code, std::
 }
 
 void session::queue(frame text) {
-  if (queued_bytes_ == 0) moved_at_ = coarse_now();
+  if (queued_bytes_ == 0) moved_at_ = std::chrono::steady_clock::now();
   queued_bytes_ += text->size() + frame_overhead;
   ++frames_queued_;
   waiting_.push_back(std::move(text));

@@ -97,6 +97,7 @@ class Dials(FloodTest):
         burst = dials("127.0.0.2", 60)
         self.assertGreaterEqual(burst, 40)
         self.assertLess(burst, 60)
+        self.assertIn("opens too many connections a second", server.log.read_text())
         self.assertEqual(dials("127.0.0.3", 20), 20)
         await self.until(server, lambda: dials("127.0.0.2", 1) == 1, "it may dial again")
 
