@@ -137,7 +137,7 @@ void ladder_world::judge_decision(const json& decision) {
       const bool holds = about_connections ? fell_silent(openers_[one["manager_id"]]) || fell_silent(one["connections"])
                                                  || was_asked_for
                                            : is_faulty(one["manager_id"]);
-      if (!holds) wrong("a verdict without evidence: " + one.dump());
+      if (!holds) wrong("a verdict without evidence, " + evidence.get<std::string>() + ": " + one.dump());
     }
     for (const auto& connection : one["connections"]) {
       const auto about_connection = [](const json& evidence) {
